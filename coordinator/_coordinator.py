@@ -1,0 +1,250 @@
+"""The coordinator: owns every session of a process, and everything they share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Literal, Self, final
+
+from ._core._errors import ArgumentTypeError, ArgumentValueError, ClosedError, CoordinatorError, UsageError
+from ._core._events import Event, SessionOpened
+from ._core._format import RecordFormat
+from ._core._limits import Limits
+from ._core._machine import Machine
+from ._core._values import Durability, Record
+from ._driver import Driver
+from ._engine import Engine
+from ._formats import PLAIN
+from ._host import Host
+from ._session import Session, close_for_good, engine_of, enter, is_used
+from ._statistics import CoordinatorStatistics
+from ._store import FileStore, session_path
+from ._waiting import empty_context
+from .observers import Observer, Observers
+
+StrPath = str | os.PathLike[str]
+IO_THREADS_MAX = 16
+
+
+@final
+class Coordinator:
+    """Owns all sessions of this process: `async with Coordinator() as coordinator`, or `start()` and `aclose()`.
+
+    `root`: sessions must lie inside it, and directories below it are created. `durability`: what a receipt promises.
+    `transform` is applied to every record before it reaches a disk (redaction; it must be idempotent). `plugins`: the
+    plugins to load, or `"installed"`. `observers` are told every event, in the event loop, and must be quick.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: StrPath | None = None,
+        durability: Durability = Durability.FENCE,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        transform: Callable[[Record], Record] | None = None,
+        plugins: Iterable[object] | Literal["installed"] = (),
+        observers: Iterable[Observer] = (),
+    ) -> None:
+        self._root = None if root is None else Path(root)
+        self._durability = durability
+        self._limits = limits
+        self._transform = transform
+        self._observers = Observers(observers)
+        self._host = Host(self._observers.tell, hook_seconds_max=limits.hook_seconds_max)
+        self._host.load(plugins)
+        self._sessions: dict[Path, Session] = {}
+        self._opening: dict[Path, asyncio.Task[Session]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._executor: ThreadPoolExecutor | None = None
+        self._written_by_closed_sessions = 0
+        self._background: set[asyncio.Task[None]] = set()
+
+    # Lifetime
+
+    async def start(self) -> None:
+        """Begin; a coordinator that was closed may be started again. Starting twice does nothing."""
+        if self._executor is None:
+            self._loop = asyncio.get_running_loop()
+            self._executor = ThreadPoolExecutor(IO_THREADS_MAX, thread_name_prefix="coordinator")
+
+    async def aclose(self) -> None:
+        """Close every session, all at once; then raise the first error that closing them met.
+
+        Fences that the calling code is inside of are broken, others are waited for (`Limits.close_seconds_max`).
+        Cancelling stops the waiting, closing goes on.
+        """
+        if self._executor is None:
+            return
+        self._check_loop()
+        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        sessions = list(self._sessions.values())
+        results = await asyncio.gather(*(close_for_good(session) for session in sessions), return_exceptions=True)
+        executor, self._executor = self._executor, None
+        executor.shutdown(wait=False)
+        errors = [result for result in results if isinstance(result, BaseException)]
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"closing another session also failed: {other}")
+            raise errors[0]
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self.aclose()
+        except CoordinatorError as error:
+            # The body's own exception goes out unwrapped; what closing met must not hide it.
+            if raised is None:
+                raise
+            raised.add_note(f"closing also failed: {error}")
+
+    # Sessions
+
+    @property
+    def sessions(self) -> Mapping[Path, Session]:
+        """Return the open sessions by their path."""
+        return MappingProxyType(self._sessions)
+
+    async def open(
+        self,
+        path: StrPath,
+        *,
+        format: RecordFormat = PLAIN,  # noqa: A002 - part of the contract
+        header: Mapping[str, object] | None = None,
+        create: bool = True,
+    ) -> Session:
+        """Open a session file, heal its tail, and own it until the last `aclose()`.
+
+        `header` is merged over the default header of a new file, and ignored for an existing one. `create=False`
+        refuses a path without a file. The file of a new session appears with its first record.
+
+        Raises `PathError`, `LockedError` (another process owns it), `FormatError`, and a `ValueError` if the path is
+        open already with another format; then nothing on disk was changed. Cancelling gives the file back.
+        """
+        self._check_loop()
+        if not isinstance(format, RecordFormat):
+            raise ArgumentTypeError(f"not a record format: {format!r}", path=path, hint="use PLAIN or PI")
+        key = session_path(path, root=self._root)
+        if key not in self._sessions:
+            await self._open_once(key, format, header, create=create)
+        session = self._sessions[key]
+        opened_as = engine_of(session).machine.format
+        if opened_as is not format:
+            hint = f"open it as {opened_as.name}, as it is already"
+            raise ArgumentValueError(f"the session is open with another format than {format.name}", path=key, hint=hint)
+        return enter(session)
+
+    async def _open_once(
+        self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
+    ) -> None:
+        task = self._opening.get(path)
+        if task is None:
+            run = self._open(path, record_format, header, create=create)
+            task = self._opening[path] = asyncio.get_running_loop().create_task(run, context=empty_context())
+            task.add_done_callback(lambda _task: self._opening.pop(path, None))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(self._give_back_unused)
+            raise
+
+    def _give_back_unused(self, task: asyncio.Task[Session]) -> None:
+        """Close what was opened for a caller that was cancelled meanwhile, unless somebody else uses it by now."""
+        if not task.cancelled() and task.exception() is None and not is_used(task.result()):
+            closing = asyncio.get_running_loop().create_task(close_for_good(task.result()), context=empty_context())
+            self._background.add(closing)
+            closing.add_done_callback(self._background.discard)
+
+    async def _open(
+        self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
+    ) -> Session:
+        assert self._executor is not None, "opened before start"
+        store = FileStore(
+            path, record_format=record_format, limits=self._limits, durability=self._durability,
+            root=self._root, create=create,
+        )  # fmt: skip
+        new_header = self._new_header(path, record_format, header)
+        loop = asyncio.get_running_loop()
+        opened = await loop.run_in_executor(self._executor, store.open)
+        machine = Machine(path, record_format, self._limits, self._durability)
+        machine.opened(opened, new_header)
+        driver = Driver(machine, store, self._executor, lambda event: self._tell(path, event))
+        engine = Engine(machine, driver, transform=self._transform, host=self._host)
+        session = Session(engine, damaged=opened.damaged, forget=lambda: self._forget(path))
+        engine.session = session
+        self._sessions[path] = session
+        machine.events.append(SessionOpened(path, machine.revision, opened.healed, opened.damaged, opened.notes))
+        driver.wake()
+        return session
+
+    def _new_header(self, path: Path, record_format: RecordFormat, given: Mapping[str, object] | None) -> Record | None:
+        try:
+            header = record_format.new_header(given, now_ms=time.time_ns() // 1_000_000)
+        except ValueError as error:
+            raise ArgumentValueError(str(error), path=path, hint="see the format's header") from error
+        return header if header is None or self._transform is None else self._transform(header)
+
+    def _tell(self, path: Path, event: Event) -> None:
+        session = self._sessions.get(path)
+        if session is not None:
+            engine_of(session).notice(event)
+        self._observers.tell(event)
+
+    def _forget(self, path: Path) -> None:
+        session = self._sessions.pop(path, None)
+        if session is not None:
+            self._written_by_closed_sessions += session.statistics().records_written
+
+    # Plugins
+
+    def register(self, plugin: object) -> None:
+        """Add a plugin now; a `ValueError` if it, or one of its name, is there already."""
+        self._host.register(plugin)
+
+    async def unregister(self, plugin: object) -> None:
+        """Remove a plugin: none of its hooks is called after this; a `ValueError` if it is not registered."""
+        self._host.unregister(plugin)
+
+    # All sessions together
+
+    async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - part of the contract
+        """Wait until everything accepted so far, in every session, is in its file; otherwise as `Session.drain`."""
+        self._check_loop()
+        results = await asyncio.gather(
+            *(session.drain(timeout) for session in list(self._sessions.values())), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    def statistics(self) -> CoordinatorStatistics:
+        """Return a snapshot of every session, and of plugins and observers that failed."""
+        sessions = {path: session.statistics() for path, session in self._sessions.items()}
+        written = sum(session.records_written for session in sessions.values())
+        return CoordinatorStatistics(
+            sessions=sessions,
+            records_written=self._written_by_closed_sessions + written,
+            queued_records=sum(session.queued_records for session in sessions.values()),
+            unsynced_bytes=sum(session.unsynced_bytes for session in sessions.values()),
+            plugins=self._host.names,
+            plugins_broken=dict(self._host.broken),
+            hook_failures=dict(self._host.failures),
+            observer_failures=self._observers.failures,
+        )
+
+    def _check_loop(self) -> None:
+        if self._executor is None:
+            hint = "use `async with Coordinator()`, or `await coordinator.start()` first"
+            raise ClosedError("the coordinator is not running", hint=hint)
+        if asyncio.get_running_loop() is not self._loop:
+            hint = "make one coordinator per event loop; from a thread use `append_from_thread`"
+            raise UsageError("this coordinator belongs to another event loop", hint=hint)

@@ -1,0 +1,153 @@
+"""Reopening and closing: how a session gets out of trouble, and how it ends without losing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ._effects import Opened, Placement, Report
+from ._errors import CoordinatorError
+from ._events import SessionReopened
+from ._machine import Machine
+from ._states import Trigger
+from ._tickets import Group, Stage, Ticket
+from ._turns import FenceStage
+from ._values import Receipt, Record
+
+
+def request_reopen(machine: Machine, *, create: bool) -> Ticket:
+    """Ask for the file to be accepted as it is; calls that come while one is under way share it."""
+    if machine.reopening is None:
+        machine.reopening = (Ticket(), create)
+    return machine.reopening[0]
+
+
+def reopen_failed(machine: Machine, error: CoordinatorError) -> None:
+    """Stay in trouble; everything that was kept is still kept."""
+    machine.running = None
+    if machine.reopening is not None:
+        ticket, machine.reopening = machine.reopening[0], None
+        ticket.reject(error)
+
+
+def reopened(machine: Machine, opened: Opened) -> None:
+    """Go on with the content as it is now; answers the ticket with the receipts of kept records that stand there."""
+    machine.running = None
+    kept = list(machine.inbox.groups())
+    machine.trouble = None
+    machine.revision, machine.tail = opened.revision, opened.tail
+    machine.header = opened.header if opened.header is not None else machine.header
+    machine.unsynced_bytes = 0 if machine.unsynced_bytes == 0 else opened.revision.length
+    machine.ledger_from = machine.ledger.number
+    skipped = _skip_present(machine, kept, iter(opened.present))
+    machine.go(Trigger.REOPENED)
+    records = sum(len(group.drafts) for group in kept)
+    machine.events.append(SessionReopened(machine.path, machine.revision, records, len(skipped)))
+    machine.inbox.admit()
+    if machine.reopening is not None:
+        ticket, machine.reopening = machine.reopening[0], None
+        ticket.resolve(skipped)
+
+
+def _skip_present(machine: Machine, kept: list[Group], present: Iterator[Placement | None]) -> list[Receipt]:
+    skipped: list[Receipt] = []
+    for group in [group for group in kept if group.attempt is not None]:
+        places = [next(present, None) for _ in group.drafts]
+        skipped += _receipts_of(machine, group, places)
+        group.attempt = None
+        _shrink(machine, group, places)
+    return skipped
+
+
+def _receipts_of(machine: Machine, group: Group, places: list[Placement | None]) -> list[Receipt]:
+    receipts: list[Receipt] = []
+    assert group.attempt is not None
+    for line, place in zip(group.attempt.lines, places, strict=True):
+        if place is not None:
+            machine.sequence += 1
+            record = machine.format.read(line) or {}
+            identity = record.get("id")
+            receipts.append(
+                Receipt(
+                    group.writer.name,
+                    machine.sequence,
+                    place.offset,
+                    place.size,
+                    identity if isinstance(identity, str) else None,
+                    False,
+                )
+            )
+    group.receipts += receipts
+    return receipts
+
+
+def _shrink(machine: Machine, group: Group, places: list[Placement | None]) -> None:
+    missing = [draft for draft, place in zip(group.drafts, places, strict=True) if place is None]
+    if len(missing) == len(group.drafts):
+        return
+    if not missing:
+        drop(machine, group)
+        return
+    pool = group.pool
+    if pool is not None:
+        pool.shrink(group, missing)
+    else:
+        group.drafts = missing
+
+
+def drop(machine: Machine, group: Group) -> None:
+    """Take a kept group out of the queue for good: it is in the file already, or in a side file."""
+    queue = machine.inbox.held if group.stage is Stage.HELD else machine.inbox.queue
+    queue.remove(group)
+    machine.inbox.over(group)
+
+
+# Closing
+
+
+def begin_close(machine: Machine) -> None:
+    """Refuse what is new: records (but those of a fence's holder) and fences; what was accepted goes on."""
+    machine.refuses = True
+    machine.go(Trigger.CLOSE)
+    for group in machine.inbox.waiting():
+        if not machine.fences.owned_by(group):
+            machine.inbox.withdraw(group)
+            machine.refuse(group, machine.closed_error())
+    for fence in list(machine.fences.turns.line):
+        machine.fences.turns.leave(fence)
+        fence.turn.reject(machine.closed_error())
+
+
+def break_fences(machine: Machine) -> None:
+    """Closing gives up waiting: every fence ends with `ClosedError`, and held records go to the queue."""
+    for fence in list(machine.fences.turns.holders):
+        fence.closed = True
+        queued = [group for group in machine.inbox.groups() if group.fence is fence]
+        for group in queued:
+            machine.withdraw(group)
+            fence.unwritten += [draft.record for draft in group.drafts]
+        for group in queued:
+            machine.refuse(group, machine.broken_error(fence))
+        if fence.stage is FenceStage.TOKEN:
+            fence.entered.reject(machine.broken_error(fence))
+        if fence.stage in (FenceStage.TOKEN, FenceStage.ACTIVE):
+            machine.abandon(fence)
+
+
+def leftover(machine: Machine) -> list[tuple[str, Record]]:
+    """List what could not be written, by writer, in order."""
+    return [(group.writer.name, draft.record) for group in machine.inbox.groups() for draft in group.drafts]
+
+
+def request_close(machine: Machine) -> Ticket:
+    """Ask the store to give everything back, when nothing else is to be done."""
+    if machine.closing is None:
+        machine.closing = Ticket()
+    return machine.closing
+
+
+def closed(machine: Machine, answer: Report) -> None:
+    """End: the store holds nothing any more."""
+    machine.running = None
+    machine.go(Trigger.CLOSED)
+    if machine.closing is not None:
+        machine.closing.resolve(answer)

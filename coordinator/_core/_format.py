@@ -1,0 +1,74 @@
+"""What a record format must be able to say; the core knows lines of bytes, a format knows what a line means.
+
+Add one by subclassing `RecordFormat`: no format needs to know of files, queues or clocks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from ._values import Record, Tail
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record as it was when the caller gave it: encoded, without line feed, not stamped yet.
+
+    `lacks` names the stamped keys that the caller left to us, in the order in which they are written.
+    """
+
+    body: bytes
+    id: str | None = None
+    lacks: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> Record:
+        """Return the record as it was given (a copy)."""
+        record: Record = orjson.loads(self.body)
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """A finished line (with its line feed), and what the tail is after it."""
+
+    line: bytes
+    id: str | None
+    tail: Tail
+
+
+class RecordFormat(ABC):
+    """How the lines of a session file are made and understood; `PLAIN` and `PI` come with the library."""
+
+    name: str
+    has_header: bool
+    stamp_bytes_max: int
+    """By how many bytes stamping can lengthen a record."""
+
+    @abstractmethod
+    def new_header(self, given: Mapping[str, object] | None, *, now_ms: int) -> Record | None:
+        """Return the header of a new file, None for formats without one; ValueError for a `given` that cannot work."""
+
+    @abstractmethod
+    def read_header(self, line: bytes) -> Record:
+        """Return the parsed first line of an existing file; FormatError (without path) if it is no header."""
+
+    @abstractmethod
+    def encode(self, record: Mapping[str, object]) -> Draft:
+        """Turn a record into bytes; RecordError (without path) for what this format cannot hold."""
+
+    @abstractmethod
+    def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:
+        """Finish a record at the moment when it is written, behind `tail`."""
+
+    @abstractmethod
+    def read(self, line: bytes) -> Record | None:
+        """Parse a line of a file (with or without its end); None if it is no record. Never raises."""
+
+    @abstractmethod
+    def tail_of(self, record: Mapping[str, object]) -> Tail:
+        """Say what a record means as the last one of a file."""

@@ -1,0 +1,116 @@
+"""The queue of one session: what was accepted, in the order in which it goes to the file, and what is held back.
+
+Held records wait beside the queue, in room of their own, so that they never take room from anybody; when the last
+fence ends they go to the end of the queue, in the order of their arrival.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+
+from ._admission import Pool
+from ._limits import Limits
+from ._tickets import Barrier, Group, Stage
+from ._turns import FenceState
+
+Item = Group | FenceState | Barrier
+"""A fence in the queue is its token."""
+
+
+class Inbox:
+    """Accepted groups, tokens and barriers in their order, and the groups that wait for room."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._batch_bytes_max = limits.batch_bytes_max
+        self.room = Pool(
+            limits.session_records_max,
+            limits.session_bytes_max,
+            writer_records_max=limits.writer_records_max,
+            writer_bytes_max=limits.writer_bytes_max,
+        )
+        self.held_room = Pool(limits.held_records_max, limits.held_bytes_max)
+        self.queue: deque[Item] = deque()
+        self.held: deque[Group] = deque()
+
+    def offer(self, group: Group, *, held: bool, wait: bool) -> bool:
+        """Accept a group if there is room; otherwise let it wait, or not."""
+        accepted = (self.held_room if held else self.room).offer(group, wait=wait)
+        if accepted:
+            self._accept(group, held=held)
+        return accepted
+
+    def _accept(self, group: Group, *, held: bool) -> None:
+        group.stage = Stage.HELD if held else Stage.QUEUED
+        (self.held if held else self.queue).append(group)
+        if group.admitted is not None:
+            group.admitted.resolve()
+
+    def admit(self) -> None:
+        """Accept whoever waited for the room that is there now."""
+        for pool, held in ((self.room, False), (self.held_room, True)):
+            for group in pool.admit():
+                self._accept(group, held=held)
+
+    def withdraw(self, group: Group) -> bool:
+        """Forget a group that was not accepted yet."""
+        gone = self.room.withdraw(group) or self.held_room.withdraw(group)
+        if gone:
+            group.stage = Stage.OVER
+        return gone
+
+    def hold_waiting(self, is_held: Callable[[Group], bool]) -> None:
+        """Let the groups that wait for room, and would be held if they were accepted now, wait for held room."""
+        self.room.move_waiting(self.held_room, is_held)
+
+    def release_held(self) -> None:
+        """Put the held groups at the end of the queue; they keep their own room until they are written."""
+        for group in self.held:
+            group.stage = Stage.QUEUED
+        self.queue.extend(self.held)
+        self.held.clear()
+        self.held_room.move_waiting(self.room, lambda _group: True)
+
+    def take(self) -> list[Group]:
+        """Take the groups at the front that fit into one batch (a fence's append is a batch of its own)."""
+        groups: list[Group] = []
+        size = 0
+        while self.queue and isinstance(group := self.queue[0], Group):
+            alone = group.fence is not None
+            if groups and (alone or size + group.bytes > self._batch_bytes_max):
+                break
+            self.queue.popleft()
+            group.stage = Stage.WRITING
+            groups.append(group)
+            size += group.bytes
+            if alone:
+                break
+        return groups
+
+    def put_back(self, groups: list[Group]) -> None:
+        """Return groups that were taken and not written to the front, in their order."""
+        for group in groups:
+            group.stage = Stage.QUEUED
+        self.queue.extendleft(reversed(groups))
+
+    def over(self, group: Group) -> None:
+        """Give back what a group used: it is in the file, or gone."""
+        group.stage = Stage.OVER
+        if group.pool is not None:
+            group.pool.free(group)
+
+    def waiting(self) -> list[Group]:
+        """List the groups that wait for room."""
+        return [*self.room.waiting(), *self.held_room.waiting()]
+
+    def groups(self) -> Iterator[Group]:
+        """Iterate over the accepted groups, the held ones last."""
+        yield from (item for item in self.queue if isinstance(item, Group))
+        yield from self.held
+
+    def pending(self) -> dict[str, int]:
+        """Count the accepted records by writer."""
+        counts: Counter[str] = Counter()
+        for group in self.groups():
+            counts[group.writer.name] += len(group.drafts)
+        return dict(counts)

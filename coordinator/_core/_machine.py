@@ -1,0 +1,386 @@
+"""The state machine of one session: pull the next effect, perform it, report it.
+
+Theory of operation. Everything that wants something of the file asks here and gets a ticket. `next_effect` says what
+the store has to do next, never more than one thing at a time; `report` takes the answer, changes the state and answers
+tickets. All of it is synchronous: nothing can be cancelled half way, and every interleaving is an order of these calls.
+
+Priorities of `next_effect`: comparisons of fences first (they need no room, so a full disk never blocks a turn's end),
+then the queue in its order, then syncs nobody waits for, then closing. In trouble there is only reopening and closing.
+
+Invariants, asserted by `check()`:
+
+ 1. At most one effect is outstanding, and groups are in `WRITING` only then.
+ 2. Room in use equals the accepted records that are not over, in every pool, and stays within its bounds.
+ 3. In trouble nothing is written: no token and no barrier is in the queue, and every kept group was answered.
+ 4. Records are held only while a fence holds them back.
+ 5. The turn belongs to one exclusive fence or to shared ones.
+ 6. Every watching fence has been entered, and is either active or still owes its last comparison.
+ 7. Nobody waits for room that is there for him.
+ 8. A closed session holds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from ._effects import Append, Close, Compare, Effect, Foreign, Opened, Reopen, Sync
+from ._errors import ClosedError, CoordinatorError, QueueFullError
+from ._events import AnswerUnheard, Event, FenceLeft, StateChanged
+from ._fences import Fences
+from ._format import Draft, RecordFormat, Stamped
+from ._inbox import Inbox
+from ._ledger import Ledger
+from ._limits import Limits
+from ._running import Comparison, Running
+from ._states import TRANSITIONS, Trigger
+from ._tickets import Attempt, Barrier, Group, Stage, Ticket, WriterState
+from ._trouble import Trouble
+from ._turns import Accept, FenceStage, FenceState
+from ._values import Durability, Outcome, Record, Revision, SessionState, Tail
+
+
+class Machine:
+    """One session without its file, its clock and its loop."""
+
+    def __init__(self, path: Path, record_format: RecordFormat, limits: Limits, durability: Durability) -> None:
+        self.path = path
+        self.format = record_format
+        self.limits = limits
+        self.durability = durability
+        self.state = SessionState.OPENING
+        self.trouble: Trouble | None = None
+        self.stall: OSError | None = None
+        self.retry_due = False
+        self.revision = Revision(0, 0, None)
+        self.tail = Tail()
+        self.header: Record | None = None
+        self.inbox = Inbox(limits)
+        self.ledger = Ledger()
+        self.ledger_from = 0
+        self.last_change: Foreign | None = None
+        self.fences = Fences(path, self.ledger)
+        self.turn_ended = Ticket()
+        """Answered (and replaced) whenever a turn is given back."""
+        self.comparisons: list[Comparison] = []
+        self.running: Running | None = None
+        self.sequence = 0
+        self.last_timestamp_ms = 0
+        self.unsynced_bytes = 0
+        self.sync_wanted = False
+        self.reopening: tuple[Ticket, bool] | None = None
+        self.closing: Ticket | None = None
+        self.refuses = False
+        self.events: list[Event] = []
+
+    # State
+
+    def go(self, trigger: Trigger) -> None:
+        """Take the transition that the table gives for `trigger`; anything else is a bug."""
+        before, self.state = self.state, TRANSITIONS[self.state, trigger]
+        if before is not self.state:
+            self.events.append(StateChanged(self.path, before, self.state))
+
+    def opened(self, opened: Opened, header: Record | None) -> None:
+        """Start with the content that was found; `header` is for a file that is still to be made."""
+        self.revision = opened.revision
+        self.tail = opened.tail
+        self.header = opened.header if opened.header is not None else header
+        self.go(Trigger.OPENED)
+
+    # Records
+
+    def offer(
+        self,
+        writer: WriterState,
+        drafts: Sequence[Draft],
+        *,
+        fence: FenceState | None = None,
+        wait: bool = True,
+        advance: bool = False,
+    ) -> Group:
+        """Ask to write these drafts: `stage` says whether they were accepted, the ticket what became of them.
+
+        `advance` lets records of a hold writer through (a plugin's hook while its fence is being entered).
+        """
+        size = sum(len(draft.body) for draft in drafts) + len(drafts) * (self.format.stamp_bytes_max + 1)
+        group = Group(writer, drafts, size, fence)
+        if fence is not None:
+            self._offer_through(fence, group)
+            return group
+        self._refuse_closed(writer)
+        held = not advance and self.is_held(group)
+        if self.trouble is not None:
+            self._keep(group, self.trouble, held=held)
+        elif not self.inbox.offer(group, held=held, wait=wait) and not wait:
+            writer.refused += len(drafts)
+            raise QueueFullError(
+                f"the queue has no room for writer {writer.name!r}", path=self.path, outcome=Outcome.NOT_WRITTEN,
+                hint="await `append`, slow this writer down, or raise its `Limits`",
+            )  # fmt: skip
+        return group
+
+    def is_held(self, group: Group) -> bool:
+        """Whether a record accepted now would wait for the end of the fence."""
+        return group.writer.hold and self.fences.holding and not self.fences.owned_by(group)
+
+    def _refuse_closed(self, writer: WriterState) -> None:
+        holder = any(fence.writer is writer and not fence.closed for fence in self.fences.turns.holders)
+        if self.state is SessionState.CLOSED or (self.refuses and not holder):
+            raise self.closed_error()
+        if writer.closed:
+            raise ClosedError(
+                f"writer {writer.name!r} is closed", path=self.path, outcome=Outcome.NOT_WRITTEN,
+                hint="ask the session for it again: `session.writer(name)`",
+            )  # fmt: skip
+
+    def closed_error(self) -> ClosedError:
+        """Build the error for whoever comes after closing began."""
+        hint = "open the session again: `await coordinator.open(path)`"
+        return ClosedError("the session is closed", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
+
+    def _keep(self, group: Group, trouble: Trouble, *, held: bool) -> None:
+        if not self.inbox.offer(group, held=held, wait=False):
+            group.writer.refused += len(group.drafts)
+            raise trouble.error(Outcome.NOT_WRITTEN)
+        group.reject(trouble.error(Outcome.KEPT))
+
+    def _offer_through(self, fence: FenceState, group: Group) -> None:
+        fence.appended_last = False
+        if fence.broken:
+            fence.unwritten += [draft.record for draft in group.drafts]
+            fence.told = True
+            raise self.broken_error(fence)
+        if fence.stage is not FenceStage.ACTIVE:
+            raise ClosedError(
+                "the fence is over", path=self.path, outcome=Outcome.NOT_WRITTEN,
+                hint="append through the writer, or take a new fence",
+            )  # fmt: skip
+        group.stage = Stage.QUEUED
+        self.inbox.queue.append(group)
+
+    def withdraw(self, group: Group) -> bool:
+        """Take back what was not accepted (or, through a fence, not begun) yet; False if it will be written."""
+        gone = group.stage is Stage.WAITING and self.inbox.withdraw(group)
+        if group.fence is not None and group.stage is Stage.QUEUED:
+            self.inbox.queue.remove(group)
+            group.stage = Stage.OVER
+            gone = True
+        self.inbox.admit()
+        return gone
+
+    def close_writer(self, writer: WriterState) -> None:
+        """Refuse what this writer has not been granted room for; what was accepted is written."""
+        writer.closed = True
+        for group in [group for group in self.inbox.waiting() if group.writer is writer]:
+            self.inbox.withdraw(group)
+            self.refuse(group, ClosedError("the writer was closed", path=self.path, outcome=Outcome.NOT_WRITTEN))
+        self.inbox.admit()
+
+    def refuse(self, group: Group, error: CoordinatorError) -> None:
+        """Answer a group with an error that may reach nobody: then the observers hear of it."""
+        heard = group.reject(error)
+        if group.admitted is not None:
+            heard = group.admitted.reject(error) or heard
+        if not heard:
+            self.events.append(AnswerUnheard(self.path, group.writer.name, error))
+
+    # Barriers
+
+    def barrier(self, *, sync: bool) -> Barrier:
+        """Ask for everything accepted so far to be in the file (and durable); held records are not part of it."""
+        barrier = Barrier(sync=sync)
+        if self.state is SessionState.CLOSED:
+            raise self.closed_error()
+        if self.trouble is not None:
+            raise self.trouble.error()
+        self.inbox.queue.append(barrier)
+        return barrier
+
+    def forget_barrier(self, barrier: Barrier) -> None:
+        """Stop waiting at a barrier."""
+        if barrier in self.inbox.queue:
+            self.inbox.queue.remove(barrier)
+
+    # Fences
+
+    def request_turn(self, writer: WriterState, *, shared: bool, accept: Accept | None, since: float) -> FenceState:
+        """Queue for the turn; the ticket `turn` says when it came."""
+        if self.refuses or writer.closed:
+            self._refuse_closed(writer)
+            raise self.closed_error()
+        if self.trouble is not None:
+            raise self.trouble.error()
+        fence = FenceState(writer, shared=shared, accept=accept, since=since)
+        self.fences.turns.request(fence)
+        self._grant()
+        return fence
+
+    def enter(self, fence: FenceState) -> None:
+        """Put the token in the queue: what was accepted before is before the line, everything else after it."""
+        if fence.closed or self.trouble is not None:
+            error = self.broken_error(fence) if fence.closed else None
+            fence.entered.reject(error or (self.trouble.error() if self.trouble else self.closed_error()))
+            self.abandon(fence)
+            return
+        fence.stage = FenceStage.TOKEN
+        self.inbox.queue.append(fence)
+        self.inbox.hold_waiting(self.is_held)
+
+    def abandon(self, fence: FenceState) -> None:
+        """Leave the line, the turn or the queue before the fence was entered."""
+        if fence in self.inbox.queue:
+            self.inbox.queue.remove(fence)
+        self.fences.close_window(fence)
+        self.end_turn(fence)
+
+    def check_fence(self, fence: FenceState) -> Comparison:
+        """Ask for a comparison now."""
+        fence.appended_last = False
+        if fence.broken:
+            fence.told = True
+            raise self.broken_error(fence)
+        if fence.stage is not FenceStage.ACTIVE:
+            raise ClosedError("the fence is over", path=self.path, hint="take a new fence")
+        comparison = Comparison(fence, leaving=False, look=True, sync=False)
+        self.comparisons.append(comparison)
+        return comparison
+
+    def leave(self, fence: FenceState) -> Comparison | None:
+        """Release the turn now; the comparison, and a sync that is due, come back as a ticket if there is one."""
+        self._withdraw_unbegun(fence)
+        look = not fence.appended_last and not fence.broken
+        sync = self.durability is Durability.FENCE and self.unsynced_bytes > 0
+        comparison = None
+        if (look or sync) and self.trouble is None and not fence.closed:
+            comparison = Comparison(fence, leaving=True, look=look, sync=sync)
+            self.comparisons.append(comparison)
+        fence.comparing = comparison is not None and look
+        fence.stage = FenceStage.LEAVING
+        if not fence.comparing:
+            self.fences.close_window(fence)
+        if not self._has_begun(fence):
+            self.end_turn(fence)
+        self.events.append(FenceLeft(self.path, fence.writer.name, fence.cause))
+        return comparison
+
+    def _has_begun(self, fence: FenceState) -> bool:
+        return self.running is not None and any(group.fence is fence for group in self.running.groups)
+
+    def _withdraw_unbegun(self, fence: FenceState) -> None:
+        for group in [group for group in self.inbox.groups() if group.fence is fence]:
+            self.withdraw(group)
+            error = ClosedError("the fence was left first", path=self.path, outcome=Outcome.NOT_WRITTEN)
+            self.refuse(group, error)
+
+    def end_turn(self, fence: FenceState) -> None:
+        """Give the turn back: held records go to the queue, then whoever is next gets the turn."""
+        self.fences.end(fence)
+        if not self.fences.holding:
+            self.inbox.release_held()
+            self.inbox.admit()
+        ended, self.turn_ended = self.turn_ended, Ticket()
+        ended.resolve()
+        self._grant()
+
+    def pending(self) -> dict[str, int]:
+        """Count the accepted records that are not in the file yet, by writer."""
+        counts = self.inbox.pending()
+        for group in self.running.groups if self.running else ():
+            counts[group.writer.name] = counts.get(group.writer.name, 0) + len(group.drafts)
+        return counts
+
+    def _grant(self) -> None:
+        for fence in self.fences.turns.grant(may_overlap=not self.inbox.held):
+            fence.turn.resolve()
+
+    def broken_error(self, fence: FenceState) -> CoordinatorError:
+        """Build the error of a broken fence, as of now."""
+        return self.fences.error(fence, usable=self.trouble is None)
+
+    # Effects
+
+    def next_effect(self, *, now_ms: int) -> Effect | None:
+        """Say what the store has to do next, None if nothing; `report` must follow before the next call gives more."""
+        if self.running is not None or self.state in (SessionState.OPENING, SessionState.PARKED, SessionState.CLOSED):
+            return None
+        if self.trouble is not None:
+            self.running = self._reopen() or self._close()
+        else:
+            self.running = self._compare() or self._serve_queue(now_ms) or self._sync() or self._close()
+        return None if self.running is None else self.running.effect
+
+    def _compare(self) -> Running | None:
+        if not self.comparisons:
+            return None
+        comparisons, self.comparisons = self.comparisons, []
+        sync = any(comparison.sync for comparison in comparisons) and self.unsynced_bytes > 0
+        look = any(comparison.look for comparison in comparisons)
+        effect = Compare(self.revision, sync=sync) if look else Sync(self.revision)
+        return Running(effect, comparisons=comparisons)
+
+    def _serve_queue(self, now_ms: int) -> Running | None:
+        queue = self.inbox.queue
+        while queue:
+            item = queue[0]
+            if isinstance(item, Group):
+                return None if self.stall is not None and not self.retry_due else self._append(now_ms)
+            queue.popleft()
+            if isinstance(item, FenceState):
+                sync = self.durability is Durability.FENCE and self.unsynced_bytes > 0
+                return Running(Compare(self.revision, sync=sync), token=item)
+            if item.sync and self.unsynced_bytes:
+                return Running(Sync(self.revision), barrier=item)
+            item.resolve()
+        return None
+
+    def _append(self, now_ms: int) -> Running:
+        groups = self.inbox.take()
+        self.last_timestamp_ms = now_ms = max(now_ms, self.last_timestamp_ms)
+        tail, stamped = self.tail, list[Stamped]()
+        for group in groups:
+            for draft in group.drafts:
+                line = self.format.stamp(draft, tail, now_ms=now_ms)
+                stamped.append(line)
+                tail = line.tail
+        lines = [line.line for line in stamped]
+        through_fence = groups[0].fence is not None
+        effect = Append(self.revision, lines, self.header_line(), through_fence, self._sync_is_due(lines))
+        return Running(effect, groups, stamped)
+
+    def header_line(self) -> bytes | None:
+        """Return the line that has to come first if there is no content yet."""
+        if self.header is None or self.revision.length:
+            return None
+        return orjson.dumps(self.header) + b"\n"
+
+    def _sync_is_due(self, lines: Sequence[bytes]) -> bool:
+        if self.durability is Durability.FENCE:
+            return self.unsynced_bytes + sum(map(len, lines)) > self.limits.unsynced_bytes_max
+        return self.durability is Durability.ALWAYS
+
+    def _sync(self) -> Running | None:
+        wanted, self.sync_wanted = self.sync_wanted, False
+        return Running(Sync(self.revision)) if wanted and self.unsynced_bytes else None
+
+    def _reopen(self) -> Running | None:
+        if self.reopening is None:
+            return None
+        attempts = [group.attempt for group in self.inbox.groups() if group.attempt is not None]
+        lines = [line for attempt in attempts for line in attempt.lines]
+        since = min((attempt.offset for attempt in attempts), default=0)
+        return Running(Reopen(lines, since, self.reopening[1]))
+
+    def _close(self) -> Running | None:
+        if self.closing is None:
+            return None
+        sync = self.trouble is None and self.durability is not Durability.NONE and self.unsynced_bytes > 0
+        return Running(Close(self.revision, sync=sync))
+
+    def attempted(self, running: Running, offset: int) -> None:
+        """Remember the exact lines that may stand in the file without having been confirmed."""
+        lines = iter(running.stamped)
+        for group in running.groups:
+            group.attempt = Attempt(tuple(next(lines).line for _ in group.drafts), offset)

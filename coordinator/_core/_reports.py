@@ -1,0 +1,267 @@
+"""What a report changes: receipts, the tail, verdicts, faults, and the answers of everybody it concerns.
+
+The order matters and is the same for every report: first what is in the file becomes receipts (so that an error can
+name them), then foreign changes break fences or stop the session, then faults, then the answers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from operator import attrgetter
+
+from ._effects import Fault, Foreign, Report
+from ._errors import ClosedError, CoordinatorError
+from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten
+from ._inbox import Item
+from ._machine import Machine
+from ._running import Comparison, Running
+from ._states import Trigger
+from ._tickets import Group, Stage
+from ._trouble import Trouble
+from ._turns import FenceStage, FenceState
+from ._values import Durability, Outcome, Receipt, Tail
+
+
+def report(machine: Machine, answer: Report, *, now: float) -> None:
+    """Take the store's answer to the outstanding effect; `now` is seconds since the epoch, for the ledger."""
+    running, machine.running = machine.running, None
+    assert running is not None, "a report without an effect"
+    machine.revision = answer.revision
+    before = machine.trouble
+    written = _receive(machine, running, answer, now)
+    _learn(machine, running, answer, written=written)
+    _stumble(machine, answer)
+    _answer_groups(machine, running, answer, written=written)
+    if machine.trouble is not None and before is None:
+        clear_queue(machine, machine.trouble)
+    _drop_broken(machine)
+    _answer_fences(machine, running, answer)
+    machine.inbox.admit()
+
+
+# What is in the file
+
+
+def _receive(machine: Machine, running: Running, answer: Report, now: float) -> bool:
+    written = answer.written is not None and answer.fault is None and bool(running.groups)
+    size = 0
+    if written and answer.written is not None:
+        receipts = _receipts(machine, running, answer)
+        size = sum(receipt.size for receipt in receipts)
+        machine.ledger.add(receipts, time=now)
+        machine.events.append(RecordsWritten(machine.path, tuple(receipts)))
+        _recover(machine)
+    if answer.synced:
+        machine.unsynced_bytes = 0
+    elif machine.durability is not Durability.NONE:
+        machine.unsynced_bytes += size + sum(_adopted_bytes(foreign) for foreign in answer.foreign)
+    return written
+
+
+def _adopted_bytes(foreign: Foreign) -> int:
+    if foreign.change.stops or foreign.start is None or foreign.end is None:
+        return 0
+    return foreign.end - foreign.start
+
+
+def _receipts(machine: Machine, running: Running, answer: Report) -> list[Receipt]:
+    places = answer.written or ()
+    # A line that was glued to a foreign half line stands again behind its batch: sequence follows the file.
+    ranks = {place.offset: rank for rank, place in enumerate(sorted(places, key=attrgetter("offset")), 1)}
+    lines = iter(zip(running.stamped, places, strict=True))
+    receipts: list[Receipt] = []
+    for group in running.groups:
+        new = [
+            Receipt(
+                group.writer.name, machine.sequence + ranks[place.offset], place.offset, place.size, stamped.id,
+                answer.synced,
+            )
+            for stamped, place in islice(lines, len(group.drafts))
+        ]  # fmt: skip
+        group.receipts += new
+        group.writer.written_records += len(new)
+        group.writer.written_bytes += sum(receipt.size for receipt in new)
+        receipts += new
+    machine.sequence += len(receipts)
+    return receipts
+
+
+def _recover(machine: Machine) -> None:
+    machine.retry_due = False
+    if machine.stall is not None:
+        machine.stall = None
+        machine.go(Trigger.ROOM)
+        machine.events.append(DiskRoom(machine.path))
+
+
+# What somebody else did
+
+
+def _learn(machine: Machine, running: Running, answer: Report, *, written: bool) -> None:
+    machine.tail = _new_tail(machine.tail, running, answer.foreign, written=written)
+    for group in running.groups if written else ():
+        if group.fence is not None:
+            group.fence.written += group.receipts
+    ledger = tuple(machine.ledger.since(machine.ledger_from)) if answer.foreign else ()
+    for foreign in answer.foreign:
+        machine.events.append(ForeignChange(machine.path, foreign, foreign.slipped, ledger))
+        machine.events += machine.fences.found(foreign)
+        if foreign.change.stops and machine.trouble is None:
+            machine.trouble = Trouble(machine.path, foreign=foreign, ledger=ledger)
+            machine.stall = None
+            machine.go(Trigger.TAKEN_OVER)
+    if answer.foreign:
+        machine.last_change = answer.foreign[-1]
+        machine.ledger_from = machine.ledger.number
+
+
+def _new_tail(tail: Tail, running: Running, found: Sequence[Foreign], *, written: bool) -> Tail:
+    tails = [foreign.tail for foreign in found if not written or foreign.slipped]
+    tails += [running.stamped[-1].tail] if written else []
+    tails += [foreign.tail for foreign in found if written and not foreign.slipped]
+    for later in tails:
+        tail = tail if later is None else tail.merge(later)
+    return tail
+
+
+# What the disk refused
+
+
+def _stumble(machine: Machine, answer: Report) -> None:
+    if answer.fault is None or machine.trouble is not None:
+        return
+    error = answer.error or OSError("the store gave no reason")
+    if answer.fault is Fault.ROOM:
+        machine.retry_due = False
+        if machine.stall is None:
+            machine.go(Trigger.NO_ROOM)
+            machine.events.append(DiskFull(machine.path, error))
+        machine.stall = error
+        return
+    machine.trouble = Trouble(machine.path, fault=answer.fault, cause=error)
+    machine.stall = None
+    for fence in machine.fences.watching:
+        fence.failed = machine.trouble
+    machine.events.append(DiskFailed(machine.path, error, answer.fault is Fault.SYNC))
+    machine.go(Trigger.DISK_FAILED)
+
+
+# The answers
+
+
+def _answer_groups(machine: Machine, running: Running, answer: Report, *, written: bool) -> None:
+    if written:
+        for group in running.groups:
+            _confirm(machine, group)
+    elif running.groups:
+        if answer.attempted_at is not None:
+            machine.attempted(running, answer.attempted_at)
+        machine.inbox.put_back(running.groups)
+    for group in running.groups:
+        if group.fence is not None and group.fence.stage is FenceStage.LEAVING:
+            _end_deferred(machine, group)
+
+
+def _end_deferred(machine: Machine, group: Group) -> None:
+    """The fence was left while this append was under way: now its turn ends, whatever became of the append."""
+    if group.stage is not Stage.OVER and not group.fence.broken:
+        machine.withdraw(group)
+        machine.refuse(group, ClosedError("the fence was left", path=machine.path, outcome=Outcome.NOT_WRITTEN))
+    machine.end_turn(group.fence)
+
+
+def _confirm(machine: Machine, group: Group) -> None:
+    machine.inbox.over(group)
+    fence: FenceState | None = group.fence
+    if fence is not None and fence.cause is not None:
+        fence.told = group.reject(machine.broken_error(fence)) or fence.told
+        return
+    if fence is not None:
+        fence.appended_last = True
+    group.resolve(group.receipts)
+
+
+def clear_queue(machine: Machine, trouble: Trouble) -> None:
+    """Answer everybody who waits, now that nothing is written any more; accepted records stay where they are."""
+    items, machine.inbox.queue = machine.inbox.queue, deque[Item]()
+    for item in items:
+        if isinstance(item, FenceState):
+            item.entered.reject(trouble.error())
+            machine.abandon(item)
+        elif isinstance(item, Group):
+            _keep(machine, item, trouble)
+        else:
+            item.reject(trouble.error())
+    for group in machine.inbox.held:
+        _refuse_kept(machine, group, trouble)
+    for group in machine.inbox.waiting():
+        machine.inbox.withdraw(group)
+        machine.refuse(group, trouble.error(Outcome.NOT_WRITTEN))
+    for fence in list(machine.fences.turns.line):
+        machine.fences.turns.leave(fence)
+        fence.turn.reject(trouble.error())
+
+
+def _keep(machine: Machine, group: Group, trouble: Trouble) -> None:
+    machine.inbox.queue.append(group)
+    if group.fence is None or group.fence.cause is None:
+        group.fence = None
+        _refuse_kept(machine, group, trouble)
+
+
+def _refuse_kept(machine: Machine, group: Group, trouble: Trouble) -> None:
+    machine.refuse(group, trouble.error(Outcome.KEPT))
+
+
+def _drop_broken(machine: Machine) -> None:
+    dropped = [group for group in machine.inbox.groups() if group.fence is not None and group.fence.broken]
+    for group in dropped:
+        machine.inbox.queue.remove(group)
+        machine.inbox.over(group)
+        group.fence.unwritten += [draft.record for draft in group.drafts]
+    for group in dropped:
+        fence: FenceState = group.fence
+        fence.told = group.reject(machine.broken_error(fence)) or fence.told
+
+
+def _answer_fences(machine: Machine, running: Running, answer: Report) -> None:
+    trouble = machine.trouble
+    comparisons = running.comparisons
+    if trouble is not None:
+        comparisons, machine.comparisons = comparisons + machine.comparisons, []
+    for comparison in comparisons:
+        _answer_comparison(machine, comparison)
+    if running.token is not None and running.token.stage is FenceStage.TOKEN:
+        _admit_fence(machine, running.token)
+    if running.barrier is not None:
+        running.barrier.resolve() if trouble is None else running.barrier.reject(trouble.error())
+    if trouble is None and not answer.foreign and not running.groups:
+        machine.ledger_from = machine.ledger.number
+
+
+def _answer_comparison(machine: Machine, comparison: Comparison) -> None:
+    fence, trouble = comparison.fence, machine.trouble
+    error: CoordinatorError | None = None
+    if fence.broken and comparison.look:
+        error = machine.broken_error(fence)
+    elif trouble is not None and trouble.fault is not None and comparison.sync:
+        error = trouble.error()
+    if comparison.leaving:
+        machine.fences.close_window(fence)
+        fence.stage = FenceStage.OVER if fence not in machine.fences.turns.holders else fence.stage
+    if error is None:
+        comparison.resolve()
+    else:
+        fence.told = (comparison.reject(error) and not comparison.leaving) or fence.told
+
+
+def _admit_fence(machine: Machine, fence: FenceState) -> None:
+    if machine.trouble is not None:
+        fence.entered.reject(machine.trouble.error())
+        machine.abandon(fence)
+        return
+    machine.fences.activate(fence)
+    machine.events.append(FenceEntered(machine.path, fence.writer.name, machine.revision))
+    fence.entered.resolve(machine.revision)

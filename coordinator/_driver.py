@@ -1,0 +1,162 @@
+"""The writer task: take the next effect, perform it in a thread, report it, settle the waiters.
+
+It is made of callbacks rather than of a task: nothing can cancel a callback, an idle session costs nothing, and
+everything that is submitted in one turn of the loop goes into one batch. Only this module changes a store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import Any, cast
+
+from ._core._effects import Append, Close, Compare, Effect, Fault, Opened, Reopen, Report, Store, Sync
+from ._core._endings import closed, reopen_failed, reopened
+from ._core._errors import CoordinatorError
+from ._core._events import Event
+from ._core._machine import Machine
+from ._core._reports import report
+from ._core._values import Durability, SessionState
+from ._waiting import empty_context
+
+RETRY_SECONDS_FIRST = 0.05
+RETRY_SECONDS_MAX = 5.0
+
+Answer = Report | Opened | BaseException
+
+
+class Driver:
+    """Moves one machine and its store forward, one effect at a time."""
+
+    def __init__(self, machine: Machine, store: Store, executor: Executor, tell: Callable[[Event], None]) -> None:
+        self.machine = machine
+        self.store = store
+        self._executor = executor
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._context = empty_context()
+        self._scheduled = False
+        self._retry_seconds = RETRY_SECONDS_FIRST
+        self._retry: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+
+    def wake(self) -> None:
+        """Look for work at the end of this turn of the loop, so that one batch takes all that is submitted in it."""
+        if not self._scheduled and self.machine.running is None:
+            self._scheduled = True
+            self._loop.call_soon(self._pump, context=self._context)
+        if self.machine.events:
+            self._report_events()
+
+    def retry_now(self) -> None:
+        """Try again to write although the disk was full."""
+        self._retry = None
+        self.machine.retry_due = True
+        self.wake()
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        effect = self.machine.next_effect(now_ms=time.time_ns() // 1_000_000)
+        self._arm_timers(idle=effect is None)
+        if effect is not None:
+            self._start(lambda: self._perform(effect), effect)
+
+    def _start(self, job: Callable[[], Answer], effect: Effect) -> None:
+        def work() -> None:
+            answer = job()
+            # A loop that was closed meanwhile waits for no answer; the effect itself is complete.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(lambda: self._take(effect, answer), context=self._context)
+
+        try:
+            self._executor.submit(work)
+        except RuntimeError as error:  # no thread can be started, or the interpreter is going down
+            self._loop.call_soon(self._take, effect, error, context=self._context)
+
+    def _perform(self, effect: Effect) -> Answer:
+        try:
+            if isinstance(effect, Reopen):
+                return self.store.reopen(effect)
+            return self.store.close(effect) if isinstance(effect, Close) else self.store.perform(effect)
+        except BaseException as error:  # noqa: BLE001 - whatever happens in the thread, the waiters get an answer
+            return error
+
+    def _finish(self, effect: Effect, answer: Report) -> Answer:
+        try:
+            return self.store.finish(cast("Append | Compare | Sync", effect), answer)
+        except BaseException as error:  # noqa: BLE001 - as above
+            return error
+
+    def _take(self, effect: Effect, answer: Answer) -> None:
+        if isinstance(answer, Report) and answer.torn:
+            wait_seconds = self.machine.limits.torn_wait_seconds
+            self._loop.call_later(
+                wait_seconds, self._start, lambda: self._finish(effect, answer), effect, context=self._context
+            )
+            return
+        self._settle(effect, answer)
+        self._report_events()
+        if self.machine.state is SessionState.CLOSED:
+            self._cancel_timers()
+        else:
+            self.wake()
+
+    def _settle(self, effect: Effect, answer: Answer) -> None:
+        if isinstance(effect, Reopen):
+            if isinstance(answer, Opened):
+                reopened(self.machine, answer)
+            else:
+                reopen_failed(self.machine, _as_coordinator_error(answer, self.machine))
+        elif isinstance(effect, Close):
+            closed(self.machine, _as_report(answer, self.machine))
+        else:
+            report(self.machine, _as_report(answer, self.machine), now=time.time())
+
+    def _report_events(self) -> None:
+        events, self.machine.events = self.machine.events, []
+        for event in events:
+            self._tell(event)
+
+    # Timers
+
+    def _arm_timers(self, *, idle: bool) -> None:
+        machine = self.machine
+        if machine.stall is None:
+            self._retry_seconds = RETRY_SECONDS_FIRST
+        elif self._retry is None and not machine.retry_due:
+            self._retry = self._loop.call_later(self._retry_seconds, self.retry_now, context=self._context)
+            self._retry_seconds = min(self._retry_seconds * 2, RETRY_SECONDS_MAX)
+        unsynced = machine.unsynced_bytes > 0 and machine.durability is not Durability.NONE and machine.trouble is None
+        if idle and unsynced and self._idle is None:
+            seconds = machine.limits.sync_idle_seconds
+            self._idle = self._loop.call_later(seconds, self._sync_idle, context=self._context)
+
+    def _sync_idle(self) -> None:
+        self._idle = None
+        self.machine.sync_wanted = True
+        self.wake()
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._retry, self._idle):
+            if timer is not None:
+                timer.cancel()
+
+
+def _as_report(answer: Answer, machine: Machine) -> Report:
+    if isinstance(answer, Report):
+        return answer
+    error: Any = answer if isinstance(answer, OSError) else OSError(f"the store broke: {answer!r}")
+    if isinstance(answer, BaseException):
+        error.__cause__ = answer
+    return Report(machine.revision, fault=Fault.WRITE, error=error, attempted_at=machine.revision.length)
+
+
+def _as_coordinator_error(answer: Answer, machine: Machine) -> CoordinatorError:
+    if isinstance(answer, CoordinatorError):
+        return answer
+    error = CoordinatorError("reopening failed", path=machine.path, hint="look at the cause, then reopen again")
+    error.__cause__ = answer if isinstance(answer, BaseException) else None
+    return error

@@ -1,0 +1,183 @@
+"""What the handles of one session share: the machine, its driver, and the way from a call to a ticket.
+
+`Session`, `Writer` and `Fence` are thin: everything they do goes through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._authors import Authors
+from ._context import in_hook
+from ._core._errors import DrainTimeoutError, RecordError, UsageError
+from ._core._events import Event, RecordsWritten, SessionReopened, WaitingLong
+from ._core._format import Draft
+from ._core._machine import Machine
+from ._core._tickets import Group, Stage, WriterState
+from ._core._turns import FenceState
+from ._core._values import Outcome, Receipt, Record
+from ._driver import Driver
+from ._waiting import empty_context, wait
+
+if TYPE_CHECKING:
+    from ._host import Host
+    from ._session import Session
+
+Transform = Callable[[Record], Record]
+
+
+class Engine:
+    """One opened session, as its handles see it."""
+
+    def __init__(self, machine: Machine, driver: Driver, *, transform: Transform | None, host: Host) -> None:
+        self.machine = machine
+        self.driver = driver
+        self.loop = asyncio.get_running_loop()
+        self.authors = Authors()
+        self._transform = transform
+        self._host = host
+        self.session: Session | None = None
+        """The public handle, for the hooks."""
+        self._watch: asyncio.TimerHandle | None = None
+        self._held_since: float | None = None
+
+    @property
+    def path(self) -> Path:
+        """Return the absolute path of the session file."""
+        return self.machine.path
+
+    def check_loop(self) -> None:
+        """Refuse calls from another event loop: futures and callbacks belong to one."""
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not self.loop:
+            hint = "call it in the loop that opened the session; from a thread use `append_from_thread`"
+            raise UsageError("this session belongs to another event loop", path=self.path, hint=hint)
+
+    def encode(self, records: Iterable[Mapping[str, object]]) -> Sequence[Draft]:
+        """Turn records into drafts, all or none: transformed, encoded, within every bound that applies."""
+        try:
+            drafts = [self._encode(record) for record in records]
+            self._check_bounds(drafts)
+        except RecordError as error:
+            error.path, error.outcome = self.path, Outcome.NOT_WRITTEN
+            raise
+        return drafts
+
+    def _encode(self, record: Mapping[str, object]) -> Draft:
+        if self._transform is None:
+            return self.machine.format.encode(record)
+        if not isinstance(record, Mapping):
+            hint = "append a mapping, such as a dict"
+            raise RecordError(f"a record is a JSON object, not {type(record).__name__}", hint=hint)
+        return self.machine.format.encode(self._transform(dict(record)))
+
+    def _check_bounds(self, drafts: Sequence[Draft]) -> None:
+        stamp_bytes_max = self.machine.format.stamp_bytes_max + 1
+        sizes = [len(draft.body) + stamp_bytes_max for draft in drafts]
+        limits, room = self.machine.limits, self.machine.inbox.room
+        largest = max((len(draft.body) for draft in drafts), default=0)
+        if largest > limits.record_bytes_max:
+            message = f"a record of {largest} bytes is over record_bytes_max ({limits.record_bytes_max})"
+            raise RecordError(message, hint="split it, or raise `Limits.record_bytes_max`")
+        if not room.fits_ever(len(drafts), sum(sizes)) or sum(sizes) > limits.batch_bytes_max:
+            message = f"a group of {len(drafts)} records, {sum(sizes)} bytes, can never fit into the queue"
+            raise RecordError(message, hint="append it in parts, or raise the `Limits` of the queue")
+
+    def offer(
+        self, writer: WriterState, drafts: Sequence[Draft], *, wait: bool = True, fence: FenceState | None = None
+    ) -> Group:
+        """Hand drafts to the machine and wake the driver."""
+        self.check_loop()
+        try:
+            return self.machine.offer(writer, drafts, wait=wait, fence=fence, advance=in_hook(self.machine))
+        finally:
+            self.driver.wake()
+            self.watch_waiting()
+
+    async def settle(self, group: Group) -> list[Receipt]:
+        """Wait for the receipts of a group; cancelled before it was accepted, it is taken back."""
+        try:
+            receipts: list[Receipt] = await wait(group)
+        except asyncio.CancelledError:
+            self.machine.withdraw(group)
+            self.driver.wake()
+            raise
+        return receipts
+
+    async def admitted(self, group: Group) -> None:
+        """Wait until a group has room (or an error)."""
+        if group.stage is not Stage.WAITING or group.done:
+            return
+        try:
+            await wait(group.admitted)
+        except asyncio.CancelledError:
+            self.machine.withdraw(group)
+            self.driver.wake()
+            raise
+
+    def would_hold(self, writer: WriterState) -> bool:
+        """Whether a record of this writer would have to wait for the end of a fence now."""
+        return self.machine.is_held(Group(writer, (), 0))
+
+    def close_writer(self, writer: WriterState) -> None:
+        """Close a writer's state, and let the driver see what that has changed."""
+        self.check_loop()
+        self.machine.close_writer(writer)
+        self.driver.wake()
+
+    def drain_timeout_error(self, timeout_seconds: float) -> DrainTimeoutError:
+        """Say what was still waiting, and for what."""
+        pending = self.machine.pending()
+        stall = self.machine.stall
+        hint = "make room on the disk" if stall is not None else "the disk is slow: wait longer"
+        message = f"the queue was not in the file within {timeout_seconds} s (waiting: {pending})"
+        error = DrainTimeoutError(message, path=self.path, hint=hint, pending=pending)
+        error.__cause__ = stall
+        return error
+
+    async def call_fence_entering(self, writer: str, annotations: Mapping[str, object]) -> None:
+        """Let the plugins append what belongs before the line."""
+        await self._host.fence_entering(self.machine, self.session, writer, annotations)
+
+    def notice(self, event: Event) -> None:
+        """Keep what depends on the content in step with it."""
+        if isinstance(event, RecordsWritten):
+            self.authors.add(event.receipts)
+        elif isinstance(event, SessionReopened):
+            self.authors.clear()
+
+    # What waits for long is said, because the context variable cannot see every deadlock
+
+    def watch_waiting(self) -> None:
+        """Make sure that somebody looks at what waits, as long as something does."""
+        if self._watch is None and self._waits():
+            self._held_since = time.monotonic() if self.machine.inbox.held else None
+            seconds = self.machine.limits.wait_report_seconds
+            self._watch = self.loop.call_later(seconds, self._report_waiting, context=empty_context())
+
+    def _waits(self) -> bool:
+        return bool(self.machine.inbox.held or self.machine.fences.turns.line)
+
+    def _report_waiting(self) -> None:
+        self._watch = None
+        now, limit_seconds = time.monotonic(), self.machine.limits.wait_report_seconds
+        turns = self.machine.fences.turns
+        holder = turns.holders[0].writer.name if turns.holders else None
+        for fence in turns.line:
+            if now - fence.since >= limit_seconds:
+                self._say(WaitingLong(self.path, "turn", fence.writer.name, holder, now - fence.since))
+        if self.machine.inbox.held and self._held_since is not None:
+            seconds = now - self._held_since
+            self._say(WaitingLong(self.path, "held record", self.machine.inbox.held[0].writer.name, holder, seconds))
+        self.watch_waiting()
+
+    def _say(self, event: Event) -> None:
+        self.machine.events.append(event)
+        self.driver.wake()

@@ -1,0 +1,166 @@
+"""Fences: drain, take the revision, and promise that nobody else has written since.
+
+No task group and no cancel scope is open across the caller's code, so a fence may be entered in one task and left in
+another: an async generator that streams to a client is closed from wherever the client's going was noticed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, final
+
+import anyio
+
+from ._context import active_fence, enter_fence, leave_fence
+from ._core._errors import FenceOrderError, FenceTimeoutError, TakeoverError
+from ._core._tickets import WriterState
+from ._core._turns import FenceStage, FenceState
+from ._core._values import Receipt, Record, Revision
+from ._waiting import wait
+
+if TYPE_CHECKING:
+    from ._engine import Engine
+
+
+@final
+class Fence:
+    """A turn that is held; get it from `async with writer.fence()`."""
+
+    def __init__(self, engine: Engine, state: FenceState) -> None:
+        self._engine = engine
+        self._state = state
+
+    @property
+    def revision(self) -> Revision:
+        """Return what we believe the file to be now: own writes have moved it along."""
+        return self._engine.revision
+
+    @property
+    def broken(self) -> bool:
+        """Whether a foreign change was found that this fence does not accept, or the disk failed."""
+        return self._state.broken
+
+    async def check(self) -> None:
+        """Compare the file now, and raise `TakeoverError` if somebody else has changed it.
+
+        For long streamed replies. Cancelling stops the waiting; what is found still breaks the fence.
+        """
+        self._engine.check_loop()
+        comparison = self._engine.machine.check_fence(self._state)
+        self._engine.driver.wake()
+        await wait(comparison)
+
+    async def append(self, record: Mapping[str, object]) -> Receipt:
+        """Compare, write one record, and compare again, in one step.
+
+        Needs no room in the queue. `TakeoverError` says in `written` and `unwritten` which of the records given to
+        this fence are in the file. Cancelled before it has begun, nothing is written; after that it finishes.
+        """
+        return (await self.append_all((record,)))[0]
+
+    async def append_all(self, records: Iterable[Mapping[str, object]]) -> list[Receipt]:
+        """Compare, write adjacent records in one write, and compare again; otherwise as `append`."""
+        engine = self._engine
+        drafts = engine.encode(records)
+        if not drafts:
+            return []
+        group = engine.offer(self._state.writer, drafts, fence=self._state)
+        return await engine.settle(group)
+
+
+class FenceScope:
+    """Entering and leaving: the part of a fence that the `async with` statement drives."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        writer: WriterState,
+        *,
+        accept: Callable[[Record], bool] | None,
+        shared: bool,
+        annotations: Mapping[str, object],
+        timeout_seconds: float | None,
+    ) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._accept = accept
+        self._shared = shared
+        self._annotations = annotations
+        self._timeout_seconds = timeout_seconds
+        self._state: FenceState | None = None
+
+    async def __aenter__(self) -> Fence:
+        engine = self._engine
+        engine.check_loop()
+        if active_fence(engine.machine) is not None:
+            hint = "leave the first fence, or take the second in a task that was started outside of it"
+            raise FenceOrderError("this code already is inside a fence of the session", path=engine.path, hint=hint)
+        state = engine.machine.request_turn(
+            self._writer, shared=self._shared, accept=self._accept, since=time.monotonic()
+        )
+        engine.watch_waiting()
+        try:
+            await self._enter(state)
+        except BaseException:
+            engine.machine.abandon(state)
+            raise
+        finally:
+            engine.driver.wake()
+        self._state = state
+        enter_fence(engine.machine, state)
+        return Fence(engine, state)
+
+    async def _enter(self, state: FenceState) -> None:
+        with anyio.move_on_after(self._timeout_seconds) as scope:
+            await wait(state.turn)
+            state.since = time.monotonic()
+            await self._engine.call_fence_entering(state.writer.name, self._annotations)
+            await self._drain(state)
+        if scope.cancelled_caught:
+            raise self._timeout_error(state)
+
+    async def _drain(self, state: FenceState) -> None:
+        engine = self._engine
+        limit_seconds = engine.machine.limits.drain_seconds_max
+        engine.machine.enter(state)
+        engine.driver.wake()
+        with anyio.move_on_after(limit_seconds) as scope:
+            await wait(state.entered)
+        if scope.cancelled_caught:
+            raise engine.drain_timeout_error(limit_seconds)
+
+    def _timeout_error(self, state: FenceState) -> FenceTimeoutError:
+        holders = [fence for fence in self._engine.machine.fences.turns.holders if fence is not state]
+        holder = holders[0] if holders else None
+        age_seconds = None if holder is None else time.monotonic() - holder.since
+        who = (
+            "the disk" if holder is None or age_seconds is None else f"{holder.writer.name!r} (for {age_seconds:.1f} s)"
+        )
+        error = FenceTimeoutError(
+            f"the turn did not come within {self._timeout_seconds} s: it waited for {who}",
+            path=self._engine.path,
+            hint="wait longer, or find out why the holder takes so long",
+            holder=None if holder is None else holder.writer.name,
+            holder_seconds=age_seconds,
+        )
+        error.__cause__ = self._engine.machine.stall
+        return error
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        engine, state = self._engine, self._state
+        assert state is not None, "left before it was entered"
+        leave_fence(state)
+        comparison = None if state.stage is FenceStage.OVER else engine.machine.leave(state)
+        engine.driver.wake()
+        if raised is not None:
+            return
+        if comparison is not None:
+            with suppress(TakeoverError):
+                await wait(comparison)
+        if state.broken and not state.told and not state.appended_last:
+            raise engine.machine.broken_error(state)

@@ -1,0 +1,240 @@
+"""A session: one file, one queue, and everything that may be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, final
+
+import anyio
+
+from ._closing import Closing
+from ._context import active_fence
+from ._core._errors import ArgumentTypeError, ArgumentValueError, CoordinatorError, FenceOrderError
+from ._core._tickets import WriterState
+from ._core._values import Entry, Position, Record, Revision, SessionState
+from ._engine import Engine
+from ._reading import read_branch, read_entries, read_tail
+from ._reopening import Reopened, Reopening
+from ._statistics import SessionStatistics, session_statistics
+from ._waiting import wait
+from ._writer import Writer
+
+
+@final
+class Session:
+    """One session file and its queue; get it from `await coordinator.open(path)`.
+
+    An async context manager. Opening a path twice gives the same session, and the last `aclose()` closes it.
+    """
+
+    def __init__(self, engine: Engine, *, damaged: int, forget: Callable[[], None]) -> None:
+        self._engine = engine
+        self._machine = engine.machine
+        self._damaged = damaged
+        self._users = 0
+        self._writers: dict[str, Writer] = {}
+        self._states: dict[str, WriterState] = {}
+        self._reopening = Reopening(engine.machine, engine.driver)
+        self._closing = Closing(engine.machine, engine.driver, forget)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.path} {self.state.value}>"
+
+    # What it is
+
+    @property
+    def path(self) -> Path:
+        """Return the absolute path of the session file."""
+        return self._machine.path
+
+    @property
+    def header(self) -> Record | None:
+        """Return the header line of the file (or the one it will get), None for formats without one."""
+        return self._machine.header
+
+    @property
+    def leaf(self) -> str | None:
+        """Return the id of the last record, after which the next one is chained; None if the format has none."""
+        return self._machine.tail.leaf
+
+    @property
+    def state(self) -> SessionState:
+        """Return what the session can do now."""
+        return self._machine.state
+
+    @property
+    def revision(self) -> Revision:
+        """Return which content we believe the file to have."""
+        return self._machine.revision
+
+    @property
+    def generation(self) -> int:
+        """Return how often the whole file was replaced within this opening."""
+        return self._machine.revision.generation
+
+    def statistics(self) -> SessionStatistics:
+        """Return a snapshot of what is queued, held, written, and who has the turn."""
+        return session_statistics(self._machine, self._states, self._damaged)
+
+    # Writing
+
+    def writer(self, name: str, *, during_fence: Literal["advance", "hold"] = "advance") -> Writer:
+        """Return the writer called `name`; the same name gives the same writer.
+
+        `during_fence`: `"advance"` writes at once and moves held fences along; `"hold"` lets records wait until the
+        last fence ends, for what belongs after the reply, such as a user's follow-up. Raises a `ValueError` for an
+        empty name, or if the name is in use with the other option.
+        """
+        self._engine.check_loop()
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"a writer's name is a string, not {name!r}", path=self.path, hint="name it")
+        if not name or during_fence not in ("advance", "hold"):
+            hint = "give it a name that people recognise, and during_fence='advance' or 'hold'"
+            raise ArgumentValueError(f"no writer {name!r} with {during_fence!r}", path=self.path, hint=hint)
+        known = self._states.get(name)
+        if known is not None and not known.closed:
+            return self._known_writer(name, known, hold=during_fence == "hold")
+        if self._machine.refuses or self.state is SessionState.CLOSED:
+            raise self._machine.closed_error()
+        state = self._states[name] = WriterState(name, hold=during_fence == "hold")
+        writer = self._writers[name] = Writer(self._engine, state)
+        return writer
+
+    def _known_writer(self, name: str, known: WriterState, *, hold: bool) -> Writer:
+        if known.hold != hold:
+            hint = "use the same `during_fence` everywhere, or another name"
+            raise ArgumentValueError(f"writer {name!r} has the other option", path=self.path, hint=hint)
+        return self._writers[name]
+
+    async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - part of the contract
+        """Wait until everything that was accepted before this call is in the file.
+
+        `timeout` in seconds (None: no limit) ends in `DrainTimeoutError`. Raises at once if the session is stopped or
+        failed. Does not cover records held for a fence. Cancelling stops the waiting only.
+        """
+        await self._pass_barrier(timeout, sync=False)
+
+    async def sync(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - part of the contract
+        """Wait until everything that was accepted before this call is on stable storage; otherwise as `drain`."""
+        await self._pass_barrier(timeout, sync=True)
+
+    async def _pass_barrier(self, timeout_seconds: float | None, *, sync: bool) -> None:
+        self._engine.check_loop()
+        barrier = self._machine.barrier(sync=sync)
+        self._engine.driver.wake()
+        try:
+            with anyio.move_on_after(timeout_seconds) as scope:
+                await wait(barrier)
+        finally:
+            self._machine.forget_barrier(barrier)
+        if scope.cancelled_caught and timeout_seconds is not None:
+            raise self._engine.drain_timeout_error(timeout_seconds)
+
+    # Reading
+
+    async def records(self, start: Position | int = 0) -> AsyncIterator[Entry]:
+        """Iterate over the records that are in the file now, from `start` on.
+
+        `start` is the position of an entry (go on after it) or the byte offset of a line; 0 is the first record.
+        Header and damaged lines are no entries. Raises `PositionLostError` if the file no longer has that position.
+        """
+        self._engine.check_loop()
+        end = self.revision.length
+        async for entry in read_entries(
+            self.path, self._machine.format, start=start, end=end, author=self._engine.authors
+        ):
+            yield entry
+
+    async def tail(self, n: int) -> list[Entry]:
+        """Return the last `n` records, oldest first, without reading the file before them."""
+        self._engine.check_loop()
+        return await read_tail(
+            self.path, self._machine.format, n, end=self.revision.length, author=self._engine.authors
+        )
+
+    async def branch(self) -> list[Entry]:
+        """Return the conversation, oldest first: from the root to the leaf (for formats without a tree: everything)."""
+        self._engine.check_loop()
+        end, leaf = self.revision.length, self.leaf
+        return await read_branch(self.path, self._machine.format, leaf=leaf, end=end, author=self._engine.authors)
+
+    # Trouble and the end
+
+    async def reopen(self, *, discard: bool = False, create: bool = True) -> Reopened:
+        """Accept the file as it is now, and write the records that were kept.
+
+        On a healthy session it does nothing; concurrent calls share one run. `discard` puts the kept records into a
+        side file instead; `create=False` refuses to make a vanished file anew (`PathError`). Raises what opening
+        raises, or `TakeoverError` and `WriteFailedError` if it happens again; then everything is still kept.
+        Cancelling stops the waiting only.
+        """
+        self._engine.check_loop()
+        return await self._reopening.reopen(discard=discard, create=create)
+
+    async def aclose(self) -> None:
+        """Close the session: write what was accepted, make it durable, give the file and its lock back.
+
+        Refuses new records and fences at once; waits for held fences up to `Limits.close_seconds_max`. What cannot be
+        written goes to a side file that the raised error names. `FenceOrderError` inside a fence of this session.
+        Cancelling stops the waiting, closing goes on.
+        """
+        self._engine.check_loop()
+        if active_fence(self._machine) is not None and self._users <= 1:
+            hint = "leave the fence first, or close the coordinator"
+            raise FenceOrderError("closing waits for the fence that this code is inside of", path=self.path, hint=hint)
+        await self._leave()
+
+    async def _leave(self) -> None:
+        self._users = max(0, self._users - 1)
+        if self._users == 0:
+            await self._closing.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._break_own_fence()
+        try:
+            await self._leave()
+        except CoordinatorError as error:
+            # The body's own exception wins: what closing found is in the events, and in a note here.
+            if raised is None:
+                raise
+            raised.add_note(f"closing the session also failed: {error}")
+
+    def _break_own_fence(self) -> None:
+        fence = active_fence(self._machine)
+        if fence is not None and self._users <= 1:
+            fence.closed = True
+            self._machine.abandon(fence)
+            self._engine.driver.wake()
+
+
+# For the coordinator, which owns the sessions: the contract names no such methods, so they are no methods.
+
+
+def engine_of(session: Session) -> Engine:
+    """Return what the handles of a session share."""
+    return session._engine  # pyright: ignore[reportPrivateUsage]
+
+
+def enter(session: Session) -> Session:
+    """Count one user more."""
+    session._users += 1  # pyright: ignore[reportPrivateUsage]
+    return session
+
+
+def is_used(session: Session) -> bool:
+    """Say whether anybody has opened this session and not closed it yet."""
+    return session._users > 0  # pyright: ignore[reportPrivateUsage]
+
+
+async def close_for_good(session: Session) -> None:
+    """Close a session whoever uses it, ending the fence that the calling code is inside of."""
+    session._users = 1  # pyright: ignore[reportPrivateUsage]
+    session._break_own_fence()  # pyright: ignore[reportPrivateUsage]
+    await session._leave()  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,32 @@
+"""Waiting for a ticket: the one place where a task of the caller sleeps, and may be cancelled, inside the library."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context
+from typing import Any
+
+from ._core._tickets import Ticket
+
+
+async def wait(ticket: Ticket) -> Any:
+    """Return a ticket's answer when it is there, or raise it; cancelling stops the waiting, nothing else."""
+    if not ticket.done:
+        future = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        ticket.listeners.append(wake)
+        try:
+            await future
+        finally:
+            if wake in ticket.listeners:
+                ticket.listeners.remove(wake)
+    return ticket.result()
+
+
+def empty_context() -> Context:
+    """Return the context of our own tasks and hooks: nothing a caller has set may leak into them."""
+    return Context()
