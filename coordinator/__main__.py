@@ -6,13 +6,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; say what to install if its libraries are not here."""
+    """Run the command line; say what to install if its library is not here."""
     try:
-        from ._cli import app  # noqa: PLC0415 - the library itself must not need these
+        from ._cli import app  # noqa: PLC0415 - the library itself must not need it
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        if error.name != "typer":
             raise
-        sys.exit(f"The command line needs {error.name}: pip install 'session-write-coordinator[cli]'")
+        sys.exit("The command line needs typer: pip install 'session-write-coordinator[cli]'")
     app(prog_name="coordinator")
 
 

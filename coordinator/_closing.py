@@ -12,8 +12,7 @@ from ._core._effects import Report
 from ._core._endings import begin_close, break_fences, leftover, request_close
 from ._core._errors import CoordinatorError, WriteFailedError
 from ._core._events import SessionClosed
-from ._core._machine import Machine
-from ._driver import Driver
+from ._engine import Engine
 from ._sidefile import write_unwritten
 from ._waiting import empty_context, wait
 
@@ -21,22 +20,25 @@ from ._waiting import empty_context, wait
 class Closing:
     """Runs the one closing of a session; everybody who closes it waits for the same end."""
 
-    def __init__(self, machine: Machine, driver: Driver, forget: Callable[[], None]) -> None:
-        self._machine = machine
-        self._driver = driver
+    def __init__(self, engine: Engine, forget: Callable[[], None]) -> None:
+        self._parking = engine.parking
+        self._machine = engine.machine
+        self._driver = engine.driver
         self._forget = forget
         self._task: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
         """Close; cancelling stops the waiting, closing goes on."""
         if self._task is None:
-            begin_close(self._machine)
-            self._driver.wake()
+            self._machine.refuses = True
             self._task = asyncio.get_running_loop().create_task(self._run(), context=empty_context())
         await asyncio.shield(self._task)
 
     async def _run(self) -> None:
         try:
+            await self._parking.settled()
+            begin_close(self._machine)
+            self._driver.wake()
             await self._end_turns()
             trouble = await self._drain()
             side_file = await self._put_aside(trouble)
@@ -70,7 +72,7 @@ class Closing:
                 return error
         if not scope.cancelled_caught:
             return None
-        machine.forget_barrier(barrier)
+        machine.forget(barrier)
         hint = "make room on the disk, then write the records of the side file again"
         late = WriteFailedError("the disk did not take everything before the deadline", path=machine.path, hint=hint)
         late.__cause__ = machine.stall

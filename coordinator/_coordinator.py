@@ -12,7 +12,7 @@ from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
 
 from ._core._errors import ArgumentTypeError, ArgumentValueError, ClosedError, CoordinatorError, UsageError
-from ._core._events import Event, SessionOpened
+from ._core._events import Event, RecordsWritten, SessionOpened
 from ._core._format import RecordFormat
 from ._core._limits import Limits
 from ._core._machine import Machine
@@ -21,9 +21,10 @@ from ._driver import Driver
 from ._engine import Engine
 from ._formats import PLAIN
 from ._host import Host
+from ._parking import ParkingLot
 from ._session import Session, close_for_good, engine_of, enter, is_used
 from ._statistics import CoordinatorStatistics
-from ._store import FileStore, session_path
+from ._store import FileStore, System, session_path
 from ._waiting import empty_context
 from .observers import Observer, Observers
 
@@ -57,17 +58,25 @@ class Coordinator:
         self._observers = Observers(observers)
         self._host = Host(self._observers.tell, hook_seconds_max=limits.hook_seconds_max)
         self._host.load(plugins)
+        self._system = System()
+        """What the stores call; `coordinator.testing` puts its own there."""
         self._sessions: dict[Path, Session] = {}
         self._opening: dict[Path, asyncio.Task[Session]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._executor: ThreadPoolExecutor | None = None
         self._written_by_closed_sessions = 0
+        self._parking_lot = ParkingLot(limits.open_files_max)
+        self._unsynced_bytes = 0
+        """An upper estimate; made exact when it passes the limit."""
         self._background: set[asyncio.Task[None]] = set()
 
     # Lifetime
 
     async def start(self) -> None:
-        """Begin; a coordinator that was closed may be started again. Starting twice does nothing."""
+        """Begin to work; a coordinator that was closed may be started again, and starting twice does nothing.
+
+        Cancelling it has no effect: it does not wait.
+        """
         if self._executor is None:
             self._loop = asyncio.get_running_loop()
             self._executor = ThreadPoolExecutor(IO_THREADS_MAX, thread_name_prefix="coordinator")
@@ -170,7 +179,7 @@ class Coordinator:
         assert self._executor is not None, "opened before start"
         store = FileStore(
             path, record_format=record_format, limits=self._limits, durability=self._durability,
-            root=self._root, create=create,
+            root=self._root, create=create, system=self._system,
         )  # fmt: skip
         new_header = self._new_header(path, record_format, header)
         loop = asyncio.get_running_loop()
@@ -181,6 +190,7 @@ class Coordinator:
         engine = Engine(machine, driver, transform=self._transform, host=self._host)
         session = Session(engine, damaged=opened.damaged, forget=lambda: self._forget(path))
         engine.session = session
+        driver.on_idle = lambda: self._parking_lot.became_idle(engine.parking)
         self._sessions[path] = session
         machine.events.append(SessionOpened(path, machine.revision, opened.healed, opened.damaged, opened.notes))
         driver.wake()
@@ -197,10 +207,24 @@ class Coordinator:
         session = self._sessions.get(path)
         if session is not None:
             engine_of(session).notice(event)
+        if isinstance(event, RecordsWritten):
+            self._unsynced_bytes += sum(receipt.size for receipt in event.receipts if not receipt.durable)
+            if self._unsynced_bytes > self._limits.unsynced_bytes_total_max:
+                self._bound_unsynced()
         self._observers.tell(event)
+
+    def _bound_unsynced(self) -> None:
+        """Sync every dirty session once all of them together hold too much that a failed sync would need again."""
+        engines = [engine_of(session) for session in self._sessions.values()]
+        self._unsynced_bytes = sum(engine.machine.unsynced_bytes for engine in engines)
+        if self._unsynced_bytes > self._limits.unsynced_bytes_total_max:
+            for engine in engines:
+                engine.machine.sync_wanted = engine.machine.unsynced_bytes > 0
+                engine.driver.wake()
 
     def _forget(self, path: Path) -> None:
         session = self._sessions.pop(path, None)
+        self._parking_lot.forget(path)
         if session is not None:
             self._written_by_closed_sessions += session.statistics().records_written
 

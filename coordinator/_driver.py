@@ -13,8 +13,8 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any, cast
 
-from ._core._effects import Append, Close, Compare, Effect, Fault, Opened, Reopen, Report, Store, Sync
-from ._core._endings import closed, reopen_failed, reopened
+from ._core._effects import Act, Close, Effect, Fault, Opened, Park, Reopen, Report, Store
+from ._core._endings import begin_park, closed, parked, reopen_failed, reopened
 from ._core._errors import CoordinatorError
 from ._core._events import Event
 from ._core._machine import Machine
@@ -25,7 +25,7 @@ from ._waiting import empty_context
 RETRY_SECONDS_FIRST = 0.05
 RETRY_SECONDS_MAX = 5.0
 
-Answer = Report | Opened | BaseException
+Answer = Report | Opened | BaseException | None
 
 
 class Driver:
@@ -36,6 +36,7 @@ class Driver:
         self.store = store
         self._executor = executor
         self._tell = tell
+        self.on_idle: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._context = empty_context()
         self._scheduled = False
@@ -57,12 +58,24 @@ class Driver:
         self.machine.retry_due = True
         self.wake()
 
+    def park(self) -> None:
+        """Give the file back for now; the machine must be able to (`can_park`)."""
+        begin_park(self.machine)
+        effect = Park()
+        self._start(lambda: self._perform(effect), effect)
+
+    async def unpark(self) -> Opened:
+        """Own the file again."""
+        return await self._loop.run_in_executor(self._executor, self.store.unpark)
+
     def _pump(self) -> None:
         self._scheduled = False
         effect = self.machine.next_effect(now_ms=time.time_ns() // 1_000_000)
         self._arm_timers(idle=effect is None)
         if effect is not None:
             self._start(lambda: self._perform(effect), effect)
+        elif self.machine.running is None:
+            self.on_idle()
 
     def _start(self, job: Callable[[], Answer], effect: Effect) -> None:
         def work() -> None:
@@ -78,6 +91,9 @@ class Driver:
 
     def _perform(self, effect: Effect) -> Answer:
         try:
+            if isinstance(effect, Park):
+                self.store.park()
+                return None
             if isinstance(effect, Reopen):
                 return self.store.reopen(effect)
             return self.store.close(effect) if isinstance(effect, Close) else self.store.perform(effect)
@@ -86,7 +102,7 @@ class Driver:
 
     def _finish(self, effect: Effect, answer: Report) -> Answer:
         try:
-            return self.store.finish(cast("Append | Compare | Sync", effect), answer)
+            return self.store.finish(cast("Act", effect), answer)
         except BaseException as error:  # noqa: BLE001 - as above
             return error
 
@@ -105,7 +121,9 @@ class Driver:
             self.wake()
 
     def _settle(self, effect: Effect, answer: Answer) -> None:
-        if isinstance(effect, Reopen):
+        if isinstance(effect, Park):
+            parked(self.machine)
+        elif isinstance(effect, Reopen):
             if isinstance(answer, Opened):
                 reopened(self.machine, answer)
             else:

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 
 from ._authors import Authors
 from ._context import in_hook
-from ._core._errors import DrainTimeoutError, RecordError, UsageError
-from ._core._events import Event, RecordsWritten, SessionReopened, WaitingLong
+from ._core._effects import Transform as RewriteTransform
+from ._core._errors import DrainTimeoutError, QueueFullError, RecordError, UsageError
+from ._core._events import Event, RecordsWritten, SessionReopened, SessionRewritten, WaitingLong
 from ._core._format import Draft
 from ._core._machine import Machine
 from ._core._tickets import Group, Stage, WriterState
 from ._core._turns import FenceState
-from ._core._values import Outcome, Receipt, Record
+from ._core._values import Outcome, Receipt, Record, SessionState
 from ._driver import Driver
+from ._following import Recent
+from ._parking import Parking
 from ._waiting import empty_context, wait
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ class Engine:
         self.driver = driver
         self.loop = asyncio.get_running_loop()
         self.authors = Authors()
+        self.recent = Recent()
+        self.parking = Parking(machine, driver, self.recent)
         self._transform = transform
         self._host = host
         self.session: Session | None = None
@@ -49,6 +54,11 @@ class Engine:
     def path(self) -> Path:
         """Return the absolute path of the session file."""
         return self.machine.path
+
+    async def ready(self) -> None:
+        """Check that this is the session's loop, and that the session owns its file."""
+        self.check_loop()
+        await self.parking.ready()
 
     def check_loop(self) -> None:
         """Refuse calls from another event loop: futures and callbacks belong to one."""
@@ -78,6 +88,13 @@ class Engine:
             raise RecordError(f"a record is a JSON object, not {type(record).__name__}", hint=hint)
         return self.machine.format.encode(self._transform(dict(record)))
 
+    def redacted(self, rewrite: RewriteTransform) -> RewriteTransform:
+        """Apply the coordinator's transform to what a rewrite makes: everything that reaches a disk goes through it."""
+        transform = self._transform
+        if transform is None:
+            return rewrite
+        return lambda records: (transform(record) for record in rewrite(records))
+
     def _check_bounds(self, drafts: Sequence[Draft]) -> None:
         stamp_bytes_max = self.machine.format.stamp_bytes_max + 1
         sizes = [len(draft.body) + stamp_bytes_max for draft in drafts]
@@ -95,6 +112,10 @@ class Engine:
     ) -> Group:
         """Hand drafts to the machine and wake the driver."""
         self.check_loop()
+        if self.machine.state is SessionState.PARKED:
+            self.parking.begin()
+            hint = "await `submit` or `append`, which wait for the file, or try again"
+            raise QueueFullError("the session is parked", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
         try:
             return self.machine.offer(writer, drafts, wait=wait, fence=fence, advance=in_hook(self.machine))
         finally:
@@ -113,7 +134,7 @@ class Engine:
 
     async def admitted(self, group: Group) -> None:
         """Wait until a group has room (or an error)."""
-        if group.stage is not Stage.WAITING or group.done:
+        if group.stage is not Stage.WAITING or group.admitted is None:
             return
         try:
             await wait(group.admitted)
@@ -150,8 +171,9 @@ class Engine:
         """Keep what depends on the content in step with it."""
         if isinstance(event, RecordsWritten):
             self.authors.add(event.receipts)
-        elif isinstance(event, SessionReopened):
+        elif isinstance(event, (SessionReopened, SessionRewritten)):
             self.authors.clear()
+        self.recent.notice(event)
 
     # What waits for long is said, because the context variable cannot see every deadlock
 

@@ -36,7 +36,7 @@ class Fence:
     @property
     def revision(self) -> Revision:
         """Return what we believe the file to be now: own writes have moved it along."""
-        return self._engine.revision
+        return self._engine.machine.revision
 
     @property
     def broken(self) -> bool:
@@ -94,7 +94,7 @@ class FenceScope:
 
     async def __aenter__(self) -> Fence:
         engine = self._engine
-        engine.check_loop()
+        await engine.ready()
         if active_fence(engine.machine) is not None:
             hint = "leave the first fence, or take the second in a task that was started outside of it"
             raise FenceOrderError("this code already is inside a fence of the session", path=engine.path, hint=hint)

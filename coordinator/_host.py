@@ -1,43 +1,32 @@
-"""The plugin host: hooks that may be slow or broken without ever failing an append or a fence.
+"""The plugin host: finds plugins, loads each alone, and tells them what happens.
 
-pluggy finds the implementations; they are called one by one, each in a task with an empty context and a bound of time,
-because pluggy's own call would let one broken plugin keep the others from being called.
+pluggy finds the implementations; they are called one by one (`_plugin.py`), because pluggy's own call would let one
+broken plugin keep the others from being called.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import pluggy
 
-from ._context import enter_hook
-from ._core._errors import ArgumentValueError
-from ._core._events import Event, PluginFailed
+from ._core._errors import ArgumentValueError, TakeoverError
+from ._core._events import Event, FenceBroken, ForeignChange, PluginFailed, RecordsWritten
 from ._core._machine import Machine
-from ._waiting import empty_context
+from ._core._trouble import takeover
+from ._hooks import ENTRY_POINTS, PROJECT, Hooks
+from ._hooks import hookimpl as hookimpl
+from ._plugin import Call, Plugin, over, running_plugin
+from ._statistics import PluginStatistics
 
 if TYPE_CHECKING:
+    from ._coordinator import Coordinator
     from ._session import Session
-
-PROJECT = "coordinator"
-ENTRY_POINTS = "coordinator.plugins"
-
-_hookspec = pluggy.HookspecMarker(PROJECT)
-hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Mark a plugin's method as the implementation of the hook of the same name."""
-
-
-class Hooks:
-    """The hooks a plugin may implement; each may be a plain or an async function and take any of the arguments."""
-
-    @_hookspec
-    def fence_entering(self, session: Session, writer: str, annotations: Mapping[str, object]) -> None:
-        """Append what belongs before the line: runs after the turn has come and before the queue is drained."""
 
 
 class Host:
@@ -48,8 +37,14 @@ class Host:
         self._hook_seconds_max = hook_seconds_max
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Hooks)
+        self._plugins: dict[str, Plugin] = {}
+        self._coordinator: Coordinator | None = None
+        self._owners: dict[Path, dict[str, Plugin]] = {}
+        """Who made which writer of which session."""
         self.broken: dict[str, str] = {}
         self.failures: Counter[str] = Counter()
+
+    # Coming and going
 
     def load(self, plugins: Iterable[object] | Literal["installed"]) -> None:
         """Register these plugins, or all that are installed; a broken installed one is named and left out."""
@@ -58,67 +53,166 @@ class Host:
                 self.register(plugin)
             return
         for entry in entry_points(group=ENTRY_POINTS):
-            try:
-                loaded = entry.load()
-                self._manager.register(loaded() if inspect.isclass(loaded) else loaded, entry.name)
-            except Exception as error:  # noqa: BLE001 - one broken plugin must not keep the gateway from starting
-                self._fail(entry.name, "load", error)
-                self.broken[entry.name] = repr(error)
+            self._load(entry)
 
-    def register(self, plugin: object) -> None:
-        """Add a plugin; `ValueError` if it, or one of its name, is there already, or it implements a hook wrongly."""
+    def _load(self, entry: EntryPoint) -> None:
         try:
-            self._manager.register(plugin)
+            loaded = entry.load()
+            self.register(loaded() if inspect.isclass(loaded) else loaded, entry.name)
+        except Exception as error:  # noqa: BLE001 - one broken plugin must not keep the gateway from starting
+            self._fail(None, entry.name, "load", error)
+            self.broken[entry.name] = f"{type(error).__name__}: {error}"
+
+    def register(self, plugin: object, name: str | None = None) -> None:
+        """Add a plugin; `ValueError` if it, or one of its name, is there already, or it implements a hook wrongly."""
+        name = name or _name_of(plugin)
+        try:
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+            implementations = self._implementations(plugin)
         except (ValueError, pluggy.PluginValidationError) as error:
-            self._manager.unregister(plugin) if self._manager.is_registered(plugin) else None
-            hint = "give each plugin a name of its own, and take only the arguments that the hook offers"
-            raise ArgumentValueError(f"the plugin cannot be registered: {error}", hint=hint) from error
+            if self._manager.get_plugin(name) is plugin and name not in self._plugins:
+                self._manager.unregister(plugin)
+            hint = "give each plugin a `name` of its own, and take only the hooks and arguments that there are"
+            raise ArgumentValueError(f"the plugin {name!r} cannot be registered: {error}", hint=hint) from error
+        added = Plugin(name, implementations, self._fail, seconds_max=self._hook_seconds_max)
+        self._plugins[name] = added
+        self._catch_up(added)
 
-    def unregister(self, plugin: object) -> None:
-        """Remove a plugin; `ValueError` if it is not registered."""
-        if not self._manager.is_registered(plugin):
+    def _implementations(self, plugin: object) -> dict[str, list[pluggy.HookImpl]]:
+        found = {
+            caller.name: [each for each in reversed(caller.get_hookimpls()) if each.plugin is plugin]
+            for caller in self._manager.get_hookcallers(plugin) or ()
+        }
+        if any(each.wrapper or each.hookwrapper for implementations in found.values() for each in implementations):
+            raise ValueError("hooks are called one by one, so there is nothing to wrap")
+        return found
+
+    def _catch_up(self, plugin: Plugin) -> None:
+        """Tell a plugin that comes late what is there already."""
+        if self._coordinator is None:
+            return
+        self._call_started(plugin, self._coordinator)
+        for session in self._coordinator.sessions.values():
+            self._call_opened(plugin, session)
+
+    async def unregister(self, plugin: object) -> None:
+        """Remove a plugin and end its tasks; `ValueError` if it is not registered."""
+        name = self._manager.get_name(plugin)
+        if name is None or name not in self._plugins:
             raise ArgumentValueError(f"the plugin is not registered: {plugin!r}", hint="register it first")
+        removed = self._plugins.pop(name)
         self._manager.unregister(plugin)
+        await removed.end()
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the names of the registered plugins."""
-        return tuple(name for name, plugin in self._manager.list_name_plugin() if plugin is not None)
+    def started(self, coordinator: Coordinator) -> None:
+        """Begin: the coordinator runs."""
+        self._coordinator = coordinator
+        for plugin in self._plugins.values():
+            plugin.begin()
+            self._call_started(plugin, coordinator)
+
+    async def ended(self) -> None:
+        """End the tasks of every plugin, the one that was registered last first; the sessions are closed by now."""
+        self._coordinator = None
+        for plugin in reversed(list(self._plugins.values())):
+            await plugin.end()
+
+    # What happens
+
+    def session_opened(self, session: Session) -> None:
+        """Tell every plugin of a new session."""
+        for plugin in self._plugins.values():
+            self._call_opened(plugin, session)
+
+    def session_closing(self, session: Session) -> list[Call]:
+        """Let every plugin append its last record; wait for what is returned with `closing_over`."""
+        return [
+            plugin.call_later("session_closing", session.path, {"session": session})
+            for plugin in self._implementing("session_closing")
+        ]
+
+    async def closing_over(self, calls: list[Call]) -> None:
+        """Wait for the plugins' last records, but no longer than one hook may take."""
+        await over(calls, self._hook_seconds_max)
+
+    def session_closed(self, path: Path) -> None:
+        """Forget whose writers were whose."""
+        self._owners.pop(path, None)
 
     async def fence_entering(
-        self, machine: Machine, session: object, writer: str, annotations: Mapping[str, object]
+        self, machine: Machine, session: Session | None, writer: str, annotations: Mapping[str, object]
     ) -> None:
         """Call `fence_entering` of every plugin; what they append is before the line."""
-        implementations = self._manager.hook.fence_entering.get_hookimpls()
-        if not implementations:
+        offered = {"session": session, "writer": writer, "annotations": annotations}
+        for plugin in self._implementing("fence_entering"):
+            await plugin.call("fence_entering", machine.path, offered, machine)
+
+    def fence_left(self, session: Session, story: Mapping[str, object]) -> None:
+        """Tell every plugin how a turn went."""
+        for plugin in self._implementing("fence_left"):
+            plugin.call_later("fence_left", session.path, {"session": session, **story}, must=False)
+
+    def notice(self, session: Session, event: Event, *, watched: bool, usable: bool) -> None:
+        """Pass on what plugins want to know; `watched`: a fence is held, `usable`: the session goes on."""
+        if isinstance(event, RecordsWritten):
+            self._count(session.path, event)
+            for plugin in self._implementing("records_written"):
+                arguments = {"session": session, "receipts": event.receipts}
+                plugin.call_later("records_written", session.path, arguments, must=False)
+        elif isinstance(event, FenceBroken):
+            found = takeover(
+                event.foreign, path=session.path, usable=usable, ledger=event.ledger, writer=event.writer
+            )
+            self._tell_takeover(session, found)
+        elif isinstance(event, ForeignChange) and event.foreign.change.stops and not watched:
+            self._tell_takeover(session, takeover(event.foreign, path=session.path, usable=usable, ledger=event.ledger))
+
+    def _tell_takeover(self, session: Session, error: TakeoverError) -> None:
+        for plugin in self._implementing("takeover"):
+            plugin.call_later("takeover", session.path, {"session": session, "error": error}, must=False)
+
+    def _implementing(self, hook: str) -> list[Plugin]:
+        return [plugin for plugin in self._plugins.values() if plugin.implements(hook)]
+
+    def _call_started(self, plugin: Plugin, coordinator: Coordinator) -> None:
+        if plugin.implements("coordinator_started"):
+            arguments = {"coordinator": coordinator, "spawn": plugin.spawn}
+            plugin.call_later("coordinator_started", None, arguments)
+
+    def _call_opened(self, plugin: Plugin, session: Session) -> None:
+        if plugin.implements("session_opened"):
+            arguments = {"session": session, "spawn": plugin.spawn}
+            plugin.call_later("session_opened", session.path, arguments)
+
+    # Counts
+
+    def own(self, path: Path, writer: str) -> None:
+        """Remember whose a new writer is, if a plugin is making it."""
+        plugin = running_plugin()
+        if plugin is not None:
+            self._owners.setdefault(path, {})[writer] = plugin
+
+    def _count(self, path: Path, event: RecordsWritten) -> None:
+        owners = self._owners.get(path)
+        if not owners:
             return
-        offered: dict[str, Any] = {"session": session, "writer": writer, "annotations": annotations}
-        for implementation in reversed(implementations):
-            await self._call(implementation, offered, machine)
+        for receipt in event.receipts:
+            owner = owners.get(receipt.writer)
+            if owner is not None:
+                owner.records_written += 1
+                owner.bytes_written += receipt.size
 
-    async def _call(self, implementation: pluggy.HookImpl, offered: Mapping[str, Any], machine: Machine) -> None:
-        async def run() -> None:
-            enter_hook(machine)
-            result: Any = implementation.function(*(offered[name] for name in implementation.argnames))
-            if inspect.isawaitable(result):
-                await result
+    def statistics(self) -> dict[str, PluginStatistics]:
+        """Return what each registered plugin did and cost."""
+        return {name: plugin.statistics() for name, plugin in self._plugins.items()}
 
-        task = asyncio.get_running_loop().create_task(run(), context=empty_context())
-        try:
-            await asyncio.wait({task}, timeout=self._hook_seconds_max)
-        finally:
-            finished = task.done()
-            task.cancel()
-        error = _failure(task, finished=finished, seconds=self._hook_seconds_max)
-        if error is not None:
-            self._fail(implementation.plugin_name, "fence_entering", error)
-
-    def _fail(self, plugin: str, hook: str, error: BaseException) -> None:
+    def _fail(self, path: Path | None, plugin: str, hook: str, error: BaseException) -> None:
         self.failures[plugin] += 1
-        self._tell(PluginFailed(None, plugin, hook, error))
+        self._tell(PluginFailed(path, plugin, hook, error))
 
 
-def _failure(task: asyncio.Task[None], *, finished: bool, seconds: float) -> BaseException | None:
-    if not finished:
-        return TimeoutError(f"the hook took longer than {seconds} s")
-    return asyncio.CancelledError() if task.cancelled() else task.exception()
+def _name_of(plugin: object) -> str:
+    """Return the name a plugin gives itself, or the one Python gave it."""
+    named = getattr(plugin, "name", None) or getattr(plugin, "__name__", None)
+    return named if isinstance(named, str) else type(plugin).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, final
@@ -11,10 +12,12 @@ import anyio
 
 from ._closing import Closing
 from ._context import active_fence
+from ._core._effects import Transform
 from ._core._errors import ArgumentTypeError, ArgumentValueError, CoordinatorError, FenceOrderError
 from ._core._tickets import WriterState
 from ._core._values import Entry, Position, Record, Revision, SessionState
 from ._engine import Engine
+from ._following import follow as follow_records
 from ._reading import read_branch, read_entries, read_tail
 from ._reopening import Reopened, Reopening
 from ._statistics import SessionStatistics, session_statistics
@@ -37,7 +40,7 @@ class Session:
         self._writers: dict[str, Writer] = {}
         self._states: dict[str, WriterState] = {}
         self._reopening = Reopening(engine.machine, engine.driver)
-        self._closing = Closing(engine.machine, engine.driver, forget)
+        self._closing = Closing(engine, forget)
 
     def __repr__(self) -> str:
         return f"<Session {self.path} {self.state.value}>"
@@ -121,42 +124,71 @@ class Session:
         await self._pass_barrier(timeout, sync=True)
 
     async def _pass_barrier(self, timeout_seconds: float | None, *, sync: bool) -> None:
-        self._engine.check_loop()
+        await self._engine.ready()
         barrier = self._machine.barrier(sync=sync)
         self._engine.driver.wake()
         try:
             with anyio.move_on_after(timeout_seconds) as scope:
                 await wait(barrier)
         finally:
-            self._machine.forget_barrier(barrier)
+            self._machine.forget(barrier)
         if scope.cancelled_caught and timeout_seconds is not None:
             raise self._engine.drain_timeout_error(timeout_seconds)
 
     # Reading
 
-    async def records(self, start: Position | int = 0) -> AsyncIterator[Entry]:
-        """Iterate over the records that are in the file now, from `start` on.
+    async def records(self, start: Position | int = 0, *, follow: bool = False) -> AsyncIterator[Entry]:
+        """Iterate over the records that are in the file now, from `start` on; with `follow`, over later ones too.
 
         `start` is the position of an entry (go on after it) or the byte offset of a line; 0 is the first record.
-        Header and damaged lines are no entries. Raises `PositionLostError` if the file no longer has that position.
+        Header and damaged lines are no entries. A follower reads from the file while it is behind and from memory
+        while it is live, slows nobody down, and ends when the session is closed. Raises `PositionLostError` if the file
+        no longer has that position, and, to a follower, when the whole file was replaced. Cancelling stops the reading.
         """
-        self._engine.check_loop()
-        end = self.revision.length
-        async for entry in read_entries(
-            self.path, self._machine.format, start=start, end=end, author=self._engine.authors
-        ):
-            yield entry
+        await self._engine.ready()
+        end, engine = self.revision.length, self._engine
+        reading = (
+            follow_records(engine, start)
+            if follow
+            else read_entries(self.path, self._machine.format, start=start, end=end, author=engine.authors)
+        )
+        async with aclosing(reading) as entries:
+            async for entry in entries:
+                yield entry
+
+    async def rewrite(self, transform: Transform) -> None:
+        """Replace the whole file by what `transform` makes of its records: compaction, as an own write.
+
+        `transform` runs in a thread and gets the records lazily, oldest first, everything accepted before this call
+        included; what it returns is the new content. A held fence stays whole. Readers see the old or the new file,
+        never a part. If `transform` raises, or the disk refuses, the old file stays in use and the error comes out
+        here; `TakeoverError` if the file was changed meanwhile. Cancelled before it has begun, nothing happens; after
+        that it finishes.
+        """
+        await self._engine.ready()
+        rewriting = self._machine.rewrite(self._engine.redacted(transform))
+        self._engine.driver.wake()
+        try:
+            await wait(rewriting)
+        finally:
+            self._machine.forget(rewriting)
 
     async def tail(self, n: int) -> list[Entry]:
-        """Return the last `n` records, oldest first, without reading the file before them."""
-        self._engine.check_loop()
+        """Return the last `n` records, oldest first, without reading the file before them.
+
+        Cancelling it stops the reading.
+        """
+        await self._engine.ready()
         return await read_tail(
             self.path, self._machine.format, n, end=self.revision.length, author=self._engine.authors
         )
 
     async def branch(self) -> list[Entry]:
-        """Return the conversation, oldest first: from the root to the leaf (for formats without a tree: everything)."""
-        self._engine.check_loop()
+        """Return the conversation, oldest first: from the root to the leaf (for formats without a tree: everything).
+
+        A record whose parent is missing ends it. Cancelling it stops the reading.
+        """
+        await self._engine.ready()
         end, leaf = self.revision.length, self.leaf
         return await read_branch(self.path, self._machine.format, leaf=leaf, end=end, author=self._engine.authors)
 

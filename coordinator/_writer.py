@@ -87,6 +87,7 @@ class Writer:
         drafts = self._engine.encode(records)
         if not drafts:
             return []
+        await self._engine.ready()
         self._refuse_waiting_for_oneself()
         return await self._engine.settle(self._engine.offer(self._state, drafts))
 
@@ -97,6 +98,7 @@ class Writer:
         have to wait for room. Cancelled before it was accepted, nothing is written.
         """
         drafts = self._engine.encode((record,))
+        await self._engine.ready()
         wait_for_room = not self._would_wait_for_oneself()
         group = self._engine.offer(self._state, drafts, wait=wait_for_room)
         await self._engine.admitted(group)
@@ -105,7 +107,8 @@ class Writer:
     def append_nowait(self, record: Mapping[str, object]) -> PendingReceipt:
         """Hand one record over without waiting for anything; call it in the event loop of the session.
 
-        Raises `QueueFullError` if there is no room, or while an earlier call of this writer waits for room.
+        Raises `QueueFullError` if there is no room, while an earlier call of this writer waits for room, and while
+        the session is parked (it comes back then: try again, or use `submit`).
         """
         drafts = self._engine.encode((record,))
         return PendingReceipt(self._engine, self._engine.offer(self._state, drafts, wait=False))

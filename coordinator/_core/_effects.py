@@ -7,12 +7,15 @@ mentions a file: a database that offers "append this batch if (epoch, generation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from ._values import Change, Fingerprint, Record, Revision, Suspect, Tail
+
+Transform = Callable[[Iterator[Record]], Iterable[Record]]
+"""What a rewrite does: it runs in a thread and sees the records lazily, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,9 @@ class Append:
     header: bytes | None = None
     compare: bool = False
     sync: bool = False
+    insist: bool = False
+    """Write even if the look finds foreign lines: they are adopted and reported as slipped in. Without this a foreign
+    writer that never pauses would keep us from writing for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,15 @@ class Sync:
     """Put what was written on stable storage."""
 
     expected: Revision
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Replace the whole content by what `transform` makes of its records: all of it, or nothing of it."""
+
+    expected: Revision
+    transform: Transform
+    now_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,13 @@ class Close:
     sync: bool = False
 
 
-Effect = Append | Compare | Sync | Reopen | Close
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Give descriptor and lock back for now, but remember the content."""
+
+
+Act = Append | Compare | Sync | Rewrite
+Effect = Act | Reopen | Close | Park
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +134,14 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a store did for `Append`, `Compare`, `Sync` and `Close`, and what it found on the way.
+    """What a store did for `Append`, `Compare`, `Sync`, `Rewrite` and `Close`, and what it found on the way.
 
     `revision` is what the store believes now. `written` has one placement per line of an `Append`, None if none of
     them counts as written. `foreign` is in the order of finding. `torn` says that an unfinished foreign line ends the
     content: wait `torn_wait_seconds`, then call `finish(report)`. `synced`: everything up to `revision` is on stable
-    storage. `attempted_at`: the lowest offset where bytes of unconfirmed lines may stand.
+    storage. `attempted_at`: the lowest offset where bytes of unconfirmed lines may stand. `standing`: where each line
+    of an `Append` with `compare` stands whole although a change stopped it, None for those that do not. Of a
+    `Rewrite`: `tail` is the new one; `refused` says why the old content is still in use.
     """
 
     revision: Revision
@@ -129,6 +152,9 @@ class Report:
     synced: bool = False
     torn: bool = False
     attempted_at: int | None = None
+    standing: tuple[Placement | None, ...] = ()
+    tail: Tail | None = None
+    refused: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +196,27 @@ class Store(Protocol):
         """Own the content and make it whole; nothing is changed if this raises."""
         ...
 
-    def perform(self, effect: Append | Compare | Sync) -> Report:
+    def perform(self, effect: Act) -> Report:
         """Do what the effect says, or say why not."""
         ...
 
-    def finish(self, effect: Append | Compare | Sync, report: Report) -> Report:
+    def finish(self, effect: Act, report: Report) -> Report:
         """End the torn foreign line that `report` speaks of with our own line feed, and complete the report."""
         ...
 
     def reopen(self, effect: Reopen) -> Opened:
         """Accept the content as it is now."""
+        ...
+
+    def park(self) -> None:
+        """Give descriptor and lock back for now; never raises."""
+        ...
+
+    def unpark(self) -> Opened:
+        """Own the content again; if it is not the one that was parked, open it as it is now.
+
+        The revision is the old object if the content is what it was. Raises what `open` raises, and holds nothing then.
+        """
         ...
 
     def close(self, effect: Close) -> Report:

@@ -1,17 +1,18 @@
-"""Reopening and closing: how a session gets out of trouble, and how it ends without losing anything."""
+"""Reopening, parking and closing: out of trouble, out of the way, and to the end without losing anything."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._effects import Opened, Placement, Report
+from ._effects import Opened, Park, Placement, Report
 from ._errors import CoordinatorError
-from ._events import SessionReopened
+from ._events import SessionReopened, SessionUnparked
 from ._machine import Machine
+from ._running import Running
 from ._states import Trigger
 from ._tickets import Group, Stage, Ticket
 from ._turns import FenceStage
-from ._values import Receipt, Record
+from ._values import Receipt, Record, SessionState
 
 
 def request_reopen(machine: Machine, *, create: bool) -> Ticket:
@@ -99,6 +100,42 @@ def drop(machine: Machine, group: Group) -> None:
     queue = machine.inbox.held if group.stage is Stage.HELD else machine.inbox.queue
     queue.remove(group)
     machine.inbox.over(group)
+
+
+# Parking
+
+
+def can_park(machine: Machine) -> bool:
+    """Say whether the session needs nothing of its file now, and nothing of it is at risk."""
+    inbox, fences = machine.inbox, machine.fences
+    busy = machine.running or inbox.queue or inbox.held or machine.comparisons or machine.unsynced_bytes
+    turns = fences.turns.holders or fences.turns.line or fences.watching
+    return machine.state is SessionState.OPEN and not (busy or turns or inbox.waiting())
+
+
+def begin_park(machine: Machine) -> None:
+    """Ask the store to give descriptor and lock back; nothing is accepted until the session is unparked."""
+    assert can_park(machine), "parked while it was busy"
+    machine.go(Trigger.PARKED)
+    machine.running = Running(Park())
+    machine.parked = Ticket()
+
+
+def parked(machine: Machine) -> None:
+    """The store holds nothing any more."""
+    machine.running = None
+    machine.parked.resolve()
+
+
+def unparked(machine: Machine, opened: Opened) -> None:
+    """Go on; if another owner has changed the file meanwhile, that was a hand-over and no takeover."""
+    machine.go(Trigger.OPENED)
+    handed_over = opened.revision != machine.revision
+    machine.events.append(SessionUnparked(machine.path, opened.revision, handed_over=handed_over))
+    if handed_over:
+        machine.revision, machine.tail = opened.revision, opened.tail
+        machine.header = opened.header if opened.header is not None else machine.header
+        machine.ledger_from = machine.ledger.number
 
 
 # Closing

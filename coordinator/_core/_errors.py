@@ -48,7 +48,7 @@ class QueueFullError(CoordinatorError):
 
 
 class RecordError(CoordinatorError):
-    """This record can never be written as it is; mend it. Nothing else was affected."""
+    """This record can never be written as it is, so mend it; nothing else was affected."""
 
 
 class FenceOrderError(CoordinatorError):

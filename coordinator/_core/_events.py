@@ -53,6 +53,7 @@ class RecordsWritten(Event):
     """One batch is in the file."""
 
     receipts: tuple[Receipt, ...] = field(repr=False)
+    lines: tuple[bytes, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,21 @@ class SessionReopened(Event):
     revision: Revision
     kept: int
     skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUnparked(Event):
+    """An idle session is in use again; `handed_over`: another owner changed the file meanwhile."""
+
+    revision: Revision
+    handed_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRewritten(Event):
+    """The whole content was replaced, by us."""
+
+    revision: Revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,13 @@ class RecordFormat(ABC):
 
     @abstractmethod
     def read(self, line: bytes) -> Record | None:
-        """Parse a line of a file (with or without its end); None if it is no record. Never raises."""
+        """Parse a line of a file (with or without its end), or return None if it is no record; never raise."""
 
     @abstractmethod
     def tail_of(self, record: Mapping[str, object]) -> Tail:
         """Say what a record means as the last one of a file."""
+
+    def parent_of(self, record: Mapping[str, object]) -> str | None:
+        """Return the id of the record this one follows; None for a root, and always in formats without a tree."""
+        del record
+        return None

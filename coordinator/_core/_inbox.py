@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 from ._admission import Pool
 from ._limits import Limits
-from ._tickets import Barrier, Group, Stage
+from ._tickets import Barrier, Group, Rewriting, Stage
 from ._turns import FenceState
 
-Item = Group | FenceState | Barrier
+Item = Group | FenceState | Barrier | Rewriting
 """A fence in the queue is its token."""
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import orjson
 
-from ._effects import Append, Close, Compare, Effect, Foreign, Opened, Reopen, Sync
+from ._effects import Append, Close, Compare, Effect, Foreign, Opened, Reopen, Rewrite, Sync, Transform
 from ._errors import ClosedError, CoordinatorError, QueueFullError
 from ._events import AnswerUnheard, Event, FenceLeft, StateChanged
 from ._fences import Fences
@@ -36,10 +36,12 @@ from ._ledger import Ledger
 from ._limits import Limits
 from ._running import Comparison, Running
 from ._states import TRANSITIONS, Trigger
-from ._tickets import Attempt, Barrier, Group, Stage, Ticket, WriterState
+from ._tickets import Barrier, Group, Rewriting, Stage, Ticket, WriterState
 from ._trouble import Trouble
 from ._turns import Accept, FenceStage, FenceState
 from ._values import Durability, Outcome, Record, Revision, SessionState, Tail
+
+CONFLICTS_MAX = 8
 
 
 class Machine:
@@ -67,11 +69,14 @@ class Machine:
         self.comparisons: list[Comparison] = []
         self.running: Running | None = None
         self.sequence = 0
+        self.conflicts = 0
+        """How often in a row a batch had to be stamped again because foreign lines were found before it."""
         self.last_timestamp_ms = 0
         self.unsynced_bytes = 0
         self.sync_wanted = False
         self.reopening: tuple[Ticket, bool] | None = None
         self.closing: Ticket | None = None
+        self.parked = Ticket()
         self.refuses = False
         self.events: list[Event] = []
 
@@ -199,10 +204,20 @@ class Machine:
         self.inbox.queue.append(barrier)
         return barrier
 
-    def forget_barrier(self, barrier: Barrier) -> None:
-        """Stop waiting at a barrier."""
-        if barrier in self.inbox.queue:
-            self.inbox.queue.remove(barrier)
+    def rewrite(self, transform: Transform) -> Rewriting:
+        """Ask for the whole content to be replaced, in its place of the queue."""
+        if self.refuses:
+            raise self.closed_error()
+        if self.trouble is not None:
+            raise self.trouble.error()
+        rewriting = Rewriting(transform)
+        self.inbox.queue.append(rewriting)
+        return rewriting
+
+    def forget(self, item: Barrier | Rewriting) -> None:
+        """Take a barrier, or a rewrite that has not begun, out of the queue."""
+        if item in self.inbox.queue:
+            self.inbox.queue.remove(item)
 
     # Fences
 
@@ -331,6 +346,8 @@ class Machine:
             if isinstance(item, FenceState):
                 sync = self.durability is Durability.FENCE and self.unsynced_bytes > 0
                 return Running(Compare(self.revision, sync=sync), token=item)
+            if isinstance(item, Rewriting):
+                return Running(Rewrite(self.revision, item.transform, now_ms), rewriting=item)
             if item.sync and self.unsynced_bytes:
                 return Running(Sync(self.revision), barrier=item)
             item.resolve()
@@ -347,7 +364,8 @@ class Machine:
                 tail = line.tail
         lines = [line.line for line in stamped]
         through_fence = groups[0].fence is not None
-        effect = Append(self.revision, lines, self.header_line(), through_fence, self._sync_is_due(lines))
+        sync, insist = self._sync_is_due(lines), self.conflicts >= CONFLICTS_MAX
+        effect = Append(self.revision, lines, self.header_line(), through_fence, sync, insist)
         return Running(effect, groups, stamped)
 
     def header_line(self) -> bytes | None:
@@ -378,9 +396,3 @@ class Machine:
             return None
         sync = self.trouble is None and self.durability is not Durability.NONE and self.unsynced_bytes > 0
         return Running(Close(self.revision, sync=sync))
-
-    def attempted(self, running: Running, offset: int) -> None:
-        """Remember the exact lines that may stand in the file without having been confirmed."""
-        lines = iter(running.stamped)
-        for group in running.groups:
-            group.attempt = Attempt(tuple(next(lines).line for _ in group.drafts), offset)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
+from itertools import compress, islice
 from operator import attrgetter
 
 from ._effects import Fault, Foreign, Report
 from ._errors import ClosedError, CoordinatorError
-from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten
+from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten, SessionRewritten
 from ._inbox import Item
 from ._machine import Machine
 from ._running import Comparison, Running
 from ._states import Trigger
-from ._tickets import Group, Stage
+from ._tickets import Attempt, Group, Rewriting, Stage
 from ._trouble import Trouble
 from ._turns import FenceStage, FenceState
 from ._values import Durability, Outcome, Receipt, Tail
@@ -47,11 +47,13 @@ def report(machine: Machine, answer: Report, *, now: float) -> None:
 def _receive(machine: Machine, running: Running, answer: Report, now: float) -> bool:
     written = answer.written is not None and answer.fault is None and bool(running.groups)
     size = 0
+    _receive_standing(machine, running, answer, now)
     if written and answer.written is not None:
         receipts = _receipts(machine, running, answer)
         size = sum(receipt.size for receipt in receipts)
         machine.ledger.add(receipts, time=now)
-        machine.events.append(RecordsWritten(machine.path, tuple(receipts)))
+        lines = tuple(stamped.line for stamped in running.stamped)
+        machine.events.append(RecordsWritten(machine.path, tuple(receipts), lines))
         _recover(machine)
     if answer.synced:
         machine.unsynced_bytes = 0
@@ -88,8 +90,28 @@ def _receipts(machine: Machine, running: Running, answer: Report) -> list[Receip
     return receipts
 
 
+def _receive_standing(machine: Machine, running: Running, answer: Report, now: float) -> None:
+    """Count as written what a fence was given and what stands in the file all the same, or it would be given back."""
+    fence = running.groups[0].fence if answer.standing else None
+    if fence not in machine.fences.watching:
+        return
+    (group,) = running.groups
+    for stamped, place in zip(running.stamped, answer.standing, strict=True):
+        if place is not None:
+            machine.sequence += 1
+            group.receipts.append(
+                Receipt(group.writer.name, machine.sequence, place.offset, place.size, stamped.id, durable=False)
+            )
+    machine.ledger.add(group.receipts, time=now)
+    fence.written += group.receipts
+    lacking = [place is None for place in answer.standing]
+    group.drafts = list(compress(group.drafts, lacking))
+    running.stamped = list(compress(running.stamped, lacking))
+
+
 def _recover(machine: Machine) -> None:
     machine.retry_due = False
+    machine.conflicts = 0
     if machine.stall is not None:
         machine.stall = None
         machine.go(Trigger.ROOM)
@@ -100,7 +122,7 @@ def _recover(machine: Machine) -> None:
 
 
 def _learn(machine: Machine, running: Running, answer: Report, *, written: bool) -> None:
-    machine.tail = _new_tail(machine.tail, running, answer.foreign, written=written)
+    machine.tail = _new_tail(answer.tail or machine.tail, running, answer.foreign, written=written)
     for group in running.groups if written else ():
         if group.fence is not None:
             group.fence.written += group.receipts
@@ -157,11 +179,19 @@ def _answer_groups(machine: Machine, running: Running, answer: Report, *, writte
             _confirm(machine, group)
     elif running.groups:
         if answer.attempted_at is not None:
-            machine.attempted(running, answer.attempted_at)
+            _remember_attempt(running, answer.attempted_at)
         machine.inbox.put_back(running.groups)
+        machine.conflicts += 1
     for group in running.groups:
         if group.fence is not None and group.fence.stage is FenceStage.LEAVING:
             _end_deferred(machine, group)
+
+
+def _remember_attempt(running: Running, offset: int) -> None:
+    """Keep the exact lines that may stand in the file without having been confirmed, for `reopen`."""
+    lines = iter(running.stamped)
+    for group in running.groups:
+        group.attempt = Attempt(tuple(next(lines).line for _ in group.drafts), offset)
 
 
 def _end_deferred(machine: Machine, group: Group) -> None:
@@ -235,6 +265,8 @@ def _answer_fences(machine: Machine, running: Running, answer: Report) -> None:
         _answer_comparison(machine, comparison)
     if running.token is not None and running.token.stage is FenceStage.TOKEN:
         _admit_fence(machine, running.token)
+    if running.rewriting is not None:
+        _answer_rewriting(machine, running.rewriting, answer)
     if running.barrier is not None:
         running.barrier.resolve() if trouble is None else running.barrier.reject(trouble.error())
     if trouble is None and not answer.foreign and not running.groups:
@@ -255,6 +287,16 @@ def _answer_comparison(machine: Machine, comparison: Comparison) -> None:
         comparison.resolve()
     else:
         fence.told = (comparison.reject(error) and not comparison.leaving) or fence.told
+
+
+def _answer_rewriting(machine: Machine, rewriting: Rewriting, answer: Report) -> None:
+    if machine.trouble is not None:
+        rewriting.reject(machine.trouble.error())
+    elif answer.refused is not None:
+        rewriting.reject(answer.refused)
+    else:
+        machine.events.append(SessionRewritten(machine.path, machine.revision))
+        rewriting.resolve(machine.revision)
 
 
 def _admit_fence(machine: Machine, fence: FenceState) -> None:

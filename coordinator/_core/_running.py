@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ._effects import Effect
 from ._format import Stamped
-from ._tickets import Barrier, Group, Ticket
+from ._tickets import Barrier, Group, Rewriting, Ticket
 from ._turns import FenceState
 
 
@@ -33,3 +33,4 @@ class Running:
     comparisons: list[Comparison] = field(default_factory=list[Comparison])
     token: FenceState | None = None
     barrier: Barrier | None = None
+    rewriting: Rewriting | None = None

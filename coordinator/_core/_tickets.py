@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from ._effects import Transform
 from ._format import Draft
 from ._values import Receipt
 
@@ -113,3 +114,13 @@ class Barrier(Ticket):
     def __init__(self, *, sync: bool) -> None:
         super().__init__()
         self.sync = sync
+
+
+class Rewriting(Ticket):
+    """`rewrite`: answered when the content is the new one, or the old one is still in use."""
+
+    __slots__ = ("transform",)
+
+    def __init__(self, transform: Transform) -> None:
+        super().__init__()
+        self.transform = transform

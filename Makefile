@@ -1,0 +1,92 @@
+# `make` prints this help. Every target makes the virtual environment it needs; a second run finds it ready.
+
+# The oldest supported Python first: what works there works with the newer ones.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV ?= .venv
+RUN := $(VENV)/bin/python -m
+PIP := $(RUN) pip --disable-pip-version-check install --quiet
+CODE := coordinator tests $(wildcard plugins examples)
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Environment. The stamps say what is installed; a changed pyproject.toml renews them.
+
+$(VENV)/.pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found on PATH." >&2; exit 1; }
+	@echo "· making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade 'pip>=25.1'   # the first that knows dependency groups
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.pip pyproject.toml
+	@echo "· installing the library and what the demo needs"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.pip pyproject.toml
+	@echo "· installing the library and the tools for its development"
+	@$(PIP) --editable '.[demo,uvloop]' --group dev
+	@touch $@ $(VENV)/.demo
+
+##@ Use
+
+.PHONY: demo
+demo: $(VENV)/.demo  ## see the problem and the answer, on a real session file (under a minute)
+	@$(RUN) coordinator demo
+
+##@ Develop
+
+.PHONY: setup test check lint types layers format bench mutants race kills build clean help
+setup: $(VENV)/.dev  ## make the virtual environment with all tools
+	@echo "· $(VENV) is ready"
+
+test: lint types layers  ## everything that CI checks: lint, format, types, layers, all tests
+	@echo "· all tests"
+	@$(RUN) pytest
+
+check: lint types layers  ## the fast part of `make test`: without the slow tests
+	@echo "· fast tests"
+	@$(RUN) pytest -m "not slow"
+
+lint: $(VENV)/.dev
+	@echo "· lint, complexity, format"
+	@$(RUN) ruff check --quiet $(CODE)
+	@$(RUN) ruff format --check --quiet $(CODE)
+
+types: $(VENV)/.dev
+	@echo "· types"
+	@$(RUN) mypy
+	@$(RUN) basedpyright --pythonpath $(VENV)/bin/python
+
+layers: $(VENV)/.dev
+	@echo "· layers"
+	@$(RUN) pytest --quiet tests/test_layers.py
+
+format: $(VENV)/.dev  ## put the code into its standard form
+	@$(RUN) ruff check --fix --quiet $(CODE) || true
+	@$(RUN) ruff format $(CODE)
+
+bench: $(VENV)/.dev  ## measure, beside plain writes and aiofiles in the same run
+	@$(RUN) tests.benchmarks
+
+mutants: $(VENV)/.dev  ## break the code on purpose, once per scenario: its test must notice
+	@$(RUN) tests.mutants
+
+race: $(VENV)/.dev  ## the long race against a second process
+	@$(RUN) tests.races
+
+kills: $(VENV)/.dev  ## kill a writing process at random moments, again and again
+	@$(RUN) tests.kills
+
+build: $(VENV)/.dev  ## make the wheel and the source archive in dist/
+	@$(PIP) build
+	@$(RUN) build --outdir dist .
+
+clean:  ## remove everything that was made, the virtual environment too
+	rm -rf $(VENV) build dist demo-output .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find coordinator tests $(wildcard plugins examples) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:
+	@awk 'BEGIN { FS = ":.*  ## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z]+:.*  ## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,140 @@
+"""Replacing a whole file: write a new one beside it, durably, then exchange the two in one step.
+
+The exchange (`renameat2` with `RENAME_EXCHANGE`) leaves the displaced file under the temporary name, so nothing that
+somebody else did in the last instant is lost: it can be looked at, and exchanged back. Where there is no exchange, a
+second name for the old file is made first and a plain rename follows.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ._content import Content, Digest, new_digest
+from ._scan import BLOCK_BYTES, read_range
+from ._system import NEW, System
+
+NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+def temporary_prefix(path: Path) -> str:
+    """Return how the names of all temporary files of a session file begin; none of them ends in `.jsonl`."""
+    return f".{path.name}.rewrite-"
+
+
+def remove_strays(system: System, path: Path) -> None:
+    """Remove what a killed rewrite has left; call it only while holding the lock. Trying is enough."""
+    prefix = temporary_prefix(path)
+    with suppress(OSError):
+        for name in system.list_directory(path.parent):
+            if name.startswith(prefix):
+                system.unlink(path.with_name(name))
+
+
+class NewFile:
+    """The file that is to take the place of another one."""
+
+    def __init__(self, system: System, path: Path) -> None:
+        self.path = path.with_name(f"{temporary_prefix(path)}{secrets.token_hex(8)}")
+        self.length = 0
+        self.digest: Digest = new_digest()
+        self.fd = system.open(self.path, NEW)
+        self._system = system
+        self._kept = False
+
+    def write(self, blocks: Iterable[bytes]) -> None:
+        """Append blocks, all of each; raises `OSError`."""
+        for block in _joined(blocks):
+            write_all(self._system, self.fd, block)
+            self.digest.update(block)
+            self.length += len(block)
+
+    def finish(self, like: os.stat_result) -> None:
+        """Give it the mode and owner of the file it replaces, and put it on stable storage."""
+        self._system.copy_owner(self.fd, like)
+        self._system.sync(self.fd)
+
+    def keep(self) -> int:
+        """Hand the descriptor over."""
+        self._kept = True
+        return self.fd
+
+    def close(self) -> None:
+        """Close the descriptor, unless it was handed over."""
+        if not self._kept:
+            self._system.close(self.fd)
+
+
+def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Join lines to blocks: a system call a line would cost more than the line."""
+    block: list[bytes] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line)
+        if size >= BLOCK_BYTES:
+            yield b"".join(block)
+            block, size = [], 0
+    yield b"".join(block)
+
+
+@contextmanager
+def new_file(system: System, path: Path) -> Iterator[NewFile]:
+    """Make a new file beside `path`; in the end its temporary name is gone, whichever file has it then."""
+    new = NewFile(system, path)
+    try:
+        yield new
+    finally:
+        new.close()
+        with suppress(OSError):
+            system.unlink(new.path)
+
+
+def exchange(system: System, new: Path, path: Path) -> None:
+    """Let `new` and `path` change places; without an atomic exchange the old file gets the name of the new one."""
+    try:
+        system.exchange(new, path)
+    except OSError as error:
+        if error.errno not in NO_EXCHANGE:
+            raise
+        _rename_over(system, new, path)
+
+
+def _rename_over(system: System, new: Path, path: Path) -> None:
+    second_name = new.with_name(f"{new.name}-old")
+    system.link(path, second_name)
+    try:
+        system.rename(new, path)
+        system.rename(second_name, new)
+    except BaseException:
+        with suppress(OSError):
+            system.unlink(second_name)
+        raise
+
+
+def carry_over(system: System, content: Content) -> None:
+    """Bring over what others appended to the file that a rewrite has displaced, through a descriptor they still had.
+
+    The bytes are put behind ours like anybody's: the comparison that follows finds and adopts them.
+    """
+    displaced = content.displaced
+    if displaced is None or content.fd is None:
+        return
+    size = system.fstat(displaced.fd).st_size
+    for block in read_range(system, displaced.fd, displaced.seen, size):
+        write_all(system, content.fd, block)
+        displaced.seen += len(block)
+    displaced.looks -= 1
+    if displaced.looks == 0:
+        content.forget_displaced()
+
+
+def write_all(system: System, fd: int, data: bytes) -> None:
+    """Write all of it; raises `OSError`."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[system.write(fd, rest) :]

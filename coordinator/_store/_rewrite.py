@@ -1,0 +1,177 @@
+"""Compaction: replace the whole content by what a transform makes of its records, as an own write.
+
+Nothing of the old file is in doubt at any moment: it stays in use until the new one is durable, what is read of it is
+compared with what we believe, and what others did to it until the exchange is found by looking at the displaced file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+
+from .._core._effects import Report, Rewrite
+from .._core._errors import CoordinatorError, RecordError, WriteFailedError
+from .._core._format import RecordFormat
+from .._core._lines import Line, LineSplitter
+from .._core._values import Change, Record, Tail
+from ._compare import Comparer
+from ._content import Content, digesting, look, new_digest
+from ._durable import Durable
+from ._publish import NewFile, exchange, new_file
+from ._scan import MovedError, read_range
+from ._system import System
+
+
+class Source:
+    """The records of the old file, read lazily; header and damaged lines are carried over as they are."""
+
+    def __init__(self, system: System, content: Content, record_format: RecordFormat) -> None:
+        assert content.fd is not None
+        self._content = content
+        self._format = record_format
+        self._digest = new_digest()
+        self._lines = _lines(digesting(self._digest, read_range(system, content.fd, 0, content.length)))
+        self._carried = [_whole(line) for line in islice(self._lines, int(record_format.has_header))]
+
+    def records(self) -> Iterator[Record]:
+        """Give the records, oldest first."""
+        for line in self._lines:
+            content = _whole(line)
+            record = self._format.read(content)
+            if record is None:
+                self._carried.append(content)
+            else:
+                yield record
+
+    def take_carried(self) -> list[bytes]:
+        """Return what was read and is no record, to be written as it is: damage is never dropped silently."""
+        carried, self._carried = self._carried, []
+        return carried
+
+    def is_as_believed(self) -> bool:
+        """Whether everything that was read is what we believe the file to be; learns the digest if it was unknown."""
+        if self._content.digest is None:
+            self._content.replace_digest(self._digest)
+        assert self._content.digest is not None
+        return self._digest.digest() == self._content.digest.digest()
+
+
+class Rewriter:
+    """Carries out one `Rewrite` after the other."""
+
+    def __init__(
+        self,
+        system: System,
+        comparer: Comparer,
+        durable: Durable,
+        record_format: RecordFormat,
+        *,
+        record_bytes_max: int,
+    ) -> None:
+        self._system = system
+        self._comparer = comparer
+        self._durable = durable
+        self._format = record_format
+        self._record_bytes_max = record_bytes_max
+        self._tail = Tail()
+
+    def rewrite(self, content: Content, effect: Rewrite) -> Report:
+        """Write the new file, publish it, and look at what it has displaced."""
+        verdict = self._comparer.compare(content)
+        if verdict.stops or verdict.torn or content.fd is None:
+            refused = _changed(content) if verdict.changes else None
+            return Report(content.revision, foreign=tuple(verdict.foreign), torn=verdict.torn, refused=refused)
+        try:
+            report = self._rewrite(content, effect)
+        except OSError as error:
+            report = Report(content.revision, refused=_refused(content, error))
+        except Exception as error:  # noqa: BLE001 - the transform is the caller's, and so is its error
+            if isinstance(error, CoordinatorError) and error.path is None:
+                error.path = content.path
+            report = Report(content.revision, refused=error)
+        return replace(report, foreign=(*verdict.foreign, *report.foreign))
+
+    def _rewrite(self, content: Content, effect: Rewrite) -> Report:
+        assert content.fd is not None
+        self._tail = Tail()
+        with new_file(self._system, content.path) as new:
+            try:
+                source = Source(self._system, content, self._format)
+                new.write(self._lines(source, effect))
+                unchanged = source.is_as_believed()
+            except MovedError:
+                unchanged = False
+            if not unchanged:
+                return self._stop(content)
+            new.finish(self._system.fstat(content.fd))
+            return self._publish(content, new)
+
+    def _lines(self, source: Source, effect: Rewrite) -> Iterator[bytes]:
+        records = source.records()
+        for record in effect.transform(records):
+            yield from source.take_carried()
+            yield self._line(record, effect.now_ms)
+        for _ in records:
+            pass  # what the transform did not want to see is read all the same: is it what we believe?
+        yield from source.take_carried()
+
+    def _line(self, record: Record, now_ms: int) -> bytes:
+        draft = self._format.encode(record)
+        if len(draft.body) > self._record_bytes_max:
+            raise RecordError("the transform made a record over record_bytes_max", hint="keep records smaller")
+        stamped = self._format.stamp(draft, self._tail, now_ms=now_ms)
+        self._tail = self._tail.merge(stamped.tail)
+        return stamped.line
+
+    def _publish(self, content: Content, new: NewFile) -> Report:
+        assert content.fd is not None
+        exchange(self._system, new.path, content.path)
+        displaced = look(self._system, new.path)
+        if displaced is None or not content.is_at(displaced) or not self._holds_what_we_believe(content):
+            exchange(self._system, new.path, content.path)
+            return self._stop(content)
+        content.move_to(new.keep(), self._system.fstat(new.fd), new.length, new.digest)
+        self._durable.named([content.path.parent])
+        self._durable.wrote()
+        # What others appended until the exchange is brought over, found, and adopted like any foreign line.
+        verdict = self._comparer.compare(content)
+        return Report(content.revision, foreign=tuple(verdict.foreign), torn=verdict.torn, tail=self._tail)
+
+    def _holds_what_we_believe(self, content: Content) -> bool:
+        try:
+            return self._comparer.prefix_equal(content)
+        except OSError:
+            return False
+
+    def _stop(self, content: Content) -> Report:
+        """The file is not what we believed while it was copied: say what has become of it."""
+        content.suspect = True
+        verdict = self._comparer.compare(content)
+        if not verdict.stops:
+            verdict.foreign.append(self._comparer.foreign(Change.REWRITTEN, content, look(self._system, content.path)))
+        return Report(content.revision, foreign=tuple(verdict.foreign), refused=_changed(content))
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[Line]:
+    splitter = LineSplitter()
+    for block in blocks:
+        yield from splitter.feed(block)
+
+
+def _whole(line: Line) -> bytes:
+    if line.content is None:
+        raise RecordError("a damaged line is too long to be copied", hint="mend the file by hand, then rewrite it")
+    return line.content
+
+
+def _changed(content: Content) -> WriteFailedError:
+    hint = "the old file is in use as before; try again"
+    return WriteFailedError("somebody else was writing to the file", path=content.path, hint=hint)
+
+
+def _refused(content: Content, error: OSError) -> WriteFailedError:
+    hint = "the old file is in use as before; see to the disk, then try again"
+    refused = WriteFailedError(f"the new file could not be written: {error}", path=content.path, hint=hint)
+    refused.__cause__ = error
+    return refused

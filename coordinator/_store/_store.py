@@ -1,0 +1,237 @@
+"""The file store: the only code that touches a session file. Start reading here; `_write` has the batch."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+from .._core._effects import Act, Append, Close, Compare, Fault, Opened, Placement, Reopen, Report, Rewrite
+from .._core._errors import PathError, StrPath
+from .._core._format import RecordFormat
+from .._core._limits import Limits
+from .._core._values import Durability, Revision
+from ._compare import Comparer
+from ._content import Content
+from ._durable import Durable
+from ._lock import SessionLock
+from ._opening import Loaded, Opener
+from ._paths import prepare_directory, session_path
+from ._publish import remove_strays
+from ._rebuild import rebuild
+from ._rewrite import Rewriter
+from ._scan import find_lines
+from ._suspects import SuspectSearch
+from ._system import System
+from ._write import Appender
+
+
+class FileStore:
+    """One session file: implements `Store`. Every method may block; call one at a time, from any thread."""
+
+    def __init__(
+        self,
+        path: StrPath,
+        *,
+        record_format: RecordFormat,
+        limits: Limits,
+        durability: Durability = Durability.FENCE,
+        root: StrPath | None = None,
+        create: bool = True,
+        system: System | None = None,
+    ) -> None:
+        self.path = session_path(path, root=root)
+        self._root = root
+        self._create = create
+        self._format = record_format
+        self._limits = limits
+        self._system = system or System()
+        self._syncs_directory = durability is not Durability.NONE
+        self._lock = SessionLock(self._system, self.path)
+        self._opener = Opener(
+            self._system, self.path, record_format, content_check_bytes_max=limits.content_check_bytes_max
+        )
+        self._suspects = SuspectSearch(self._system, self.path)
+        self._begin(Content(self._system, self.path, generation=1))
+
+    def _begin(self, content: Content) -> None:
+        """Start afresh with this content: nothing that was known of another one applies to it."""
+        self._content = content
+        content.retains = self._syncs_directory
+        self._durable = Durable(self._system)
+        self._comparer = Comparer(self._system, self._lock, self._opener, self._durable, self._suspects)
+        self._appender = Appender(self._system, self._comparer, self._durable, syncs_directory=self._syncs_directory)
+        self._rewriter = Rewriter(
+            self._system, self._comparer, self._durable, self._format, record_bytes_max=self._limits.record_bytes_max
+        )
+
+    @property
+    def revision(self) -> Revision:
+        """Return what we believe the content to be."""
+        return self._content.revision
+
+    def open(self) -> Opened:
+        """Own the file, make its end whole, and read it.
+
+        Raises `PathError`, `LockedError`, `FormatError` (nothing was changed), `WriteFailedError` (healing failed).
+        """
+        session_path(self.path, root=self._root)
+        new_names = prepare_directory(self._system, self.path, root=self._root, create=self._create)
+        if not self._opener.probe() and not self._create:
+            raise self._missing()
+        self._lock.acquire()
+        try:
+            remove_strays(self._system, self.path)
+            loaded = self._load(generation=1, create=self._create)
+        except BaseException:
+            self._lock.release()
+            raise
+        if self._syncs_directory:
+            self._durable.named(new_names)
+        return self._opened(loaded)
+
+    def _load(self, *, generation: int, create: bool) -> Loaded:
+        loaded = self._opener.load(generation=generation)
+        if loaded is None:
+            if not create:
+                raise self._missing()
+            loaded = Loaded(Content(self._system, self.path, generation=generation))
+        self._begin(loaded.content)
+        return loaded
+
+    def _missing(self) -> PathError:
+        hint = "pass `create=True` to have it made, or look for where it went"
+        return PathError("there is no such file", path=self.path, hint=hint)
+
+    def _opened(self, loaded: Loaded, present: tuple[Placement | None, ...] = ()) -> Opened:
+        return Opened(
+            self.revision, loaded.header, loaded.tail, loaded.healed, loaded.damaged, loaded.damaged_at,
+            present, loaded.notes,
+        )  # fmt: skip
+
+    # Effects
+
+    def perform(self, effect: Act) -> Report:
+        """Do what the effect says, or say in the report why not."""
+        assert effect.expected == self.revision, "the core believes in another revision than the store"
+        try:
+            report = self._perform(effect)
+        except OSError as error:
+            report = self._failed(error, attempted=isinstance(effect, Append))
+        if report.synced:
+            self._content.mark_synced()
+        return report
+
+    def _perform(self, effect: Act) -> Report:
+        if isinstance(effect, Append):
+            return self._appender.append(self._content, effect)
+        if isinstance(effect, Rewrite):
+            return self._rewrite(effect)
+        return self._compare(effect) if isinstance(effect, Compare) else self._sync()
+
+    def finish(self, effect: Act, report: Report) -> Report:
+        """End the unfinished foreign line that `report` tells of, and complete the report; it may be torn again."""
+        try:
+            if isinstance(effect, Append):
+                return self._appender.finish(self._content, report)
+            verdict = self._comparer.compare(self._content, end_torn=True)
+            found = (*report.foreign, *verdict.foreign)
+            sync = isinstance(effect, Compare) and effect.sync
+            report = replace(report, revision=self.revision, foreign=found, torn=verdict.torn)
+            return self._synced(report, sync=sync or report.tail is not None)
+        except OSError as error:
+            return self._failed(error, attempted=isinstance(effect, Append), before=report)
+
+    def _compare(self, effect: Compare) -> Report:
+        before = self._synced(Report(self.revision), sync=effect.sync)
+        if before.fault is not None:
+            return before
+        verdict = self._comparer.compare(self._content)
+        report = Report(self.revision, foreign=tuple(verdict.foreign), torn=verdict.torn)
+        return self._synced(report, sync=effect.sync)
+
+    def _rewrite(self, effect: Rewrite) -> Report:
+        report = self._rewriter.rewrite(self._content, effect)
+        return self._synced(report, sync=report.refused is None and not report.torn)
+
+    def _sync(self) -> Report:
+        return self._synced(Report(self.revision), sync=True)
+
+    def _synced(self, report: Report, *, sync: bool) -> Report:
+        """Complete a report with a sync, if one is asked for and due."""
+        if not sync:
+            return report
+        failure = self._durable.sync(self._content.fd)
+        if failure is not None:
+            return replace(report, fault=Fault.SYNC, error=failure)
+        return replace(report, synced=True)
+
+    def _failed(self, error: OSError, *, attempted: bool, before: Report | None = None) -> Report:
+        """Report that the file could not be looked at or read: unreadable is never unchanged."""
+        foreign = () if before is None else before.foreign
+        at = self.revision.length if attempted else None
+        return Report(self.revision, foreign=foreign, fault=Fault.WRITE, error=error, attempted_at=at)
+
+    # Reopening and closing
+
+    def reopen(self, effect: Reopen) -> Opened:
+        """Accept the file as it is now: lock it again if need be, heal it, read it, look for attempted lines.
+
+        Raises what `open` raises; then everything is as it was before, and it may be tried again.
+        """
+        new_names = prepare_directory(self._system, self.path, root=self._root, create=effect.create)
+        self._lock.acquire()
+        remove_strays(self._system, self.path)
+        before, failed = self._content, self._durable.failure is not None
+        if failed and before.retains and before.fd is not None:
+            rebuild(self._system, before, effect.attempted)
+        loaded = self._load(generation=before.generation, create=effect.create)
+        if failed or loaded.content.revision != before.revision:
+            loaded.content.next_generation()
+        if failed and not before.retains:
+            loaded.notes += ("a sync failed, and with Durability.NONE nothing is kept that could be written again",)
+        before.release()
+        if self._syncs_directory:
+            self._durable.named(new_names)
+        fd, end = self._content.fd, self._content.length
+        if fd is None:
+            return self._opened(loaded, (None,) * len(effect.attempted))
+        present = find_lines(self._system, fd, effect.attempted, effect.since, end)
+        return self._opened(loaded, present)
+
+    # Parking
+
+    def park(self) -> None:
+        """Give descriptor and lock back for now, and remember what the content was."""
+        with suppress(OSError):
+            self._content.release()
+        self._lock.release()
+
+    def unpark(self) -> Opened:
+        """Own the file again; if it is not what it was, somebody else has owned it meanwhile: open it as it is now.
+
+        Raises what `open` raises, and then holds nothing.
+        """
+        before = self._content
+        prepare_directory(self._system, self.path, root=self._root, create=True)
+        self._lock.acquire()
+        try:
+            loaded = self._load(generation=before.generation, create=True)
+        except BaseException:
+            self._lock.release()
+            raise
+        if before.looks_like(loaded.content):
+            loaded.content.recognise(before)
+        elif loaded.content.revision != before.revision:
+            loaded.content.next_generation()
+        return self._opened(loaded)
+
+    def close(self, effect: Close) -> Report:
+        """Give descriptor and lock back, after a last sync if asked; the second time it does nothing."""
+        report = self._synced(Report(self.revision), sync=effect.sync and self._content.fd is not None)
+        try:
+            self._content.release()
+        except OSError as error:
+            report = replace(report, fault=report.fault or Fault.WRITE, error=report.error or error)
+        finally:
+            self._lock.release()
+        return report

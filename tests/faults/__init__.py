@@ -1,0 +1,1 @@
+"""Faults made by real mechanisms: a preloaded shim, small and failing disks, signals, other processes."""

@@ -1,0 +1,235 @@
+"""What stands where when somebody else writes between our calls: gaps, glued lines, torn lines, and the order of it."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from coordinator import Change
+
+from .conftest import Desk, OpenDesk
+from .scripted import append_to
+
+OWN = b'{"own":3}\n', b'{"own":4}\n', b'{"own":5}\n'
+FOREIGN = b'{"foreign":1}\n'
+
+
+def test_a_line_that_slipped_in_is_told_from_ours_by_position(desk: Desk) -> None:
+    """Our lines are written and acknowledged behind it; that they do not know of it is said."""
+    desk.system.act_at("write", append_to(desk.path, FOREIGN))
+    report = desk.append(*OWN)
+    (foreign,) = report.foreign
+    assert (foreign.change, foreign.slipped, foreign.records) == (Change.APPENDED, True, ({"foreign": 1},))
+    assert (foreign.start, foreign.end) == (20, 20 + len(FOREIGN))
+    assert report.written is not None
+    assert report.written[0].offset == foreign.end
+    assert desk.content.endswith(FOREIGN + b"".join(OWN))
+    assert desk.knows_the_content
+
+
+def test_a_foreign_line_equal_to_ours_is_not_taken_for_ours(desk: Desk) -> None:
+    """Two lines with the same bytes are told apart by where they stand."""
+    desk.system.act_at("write", append_to(desk.path, OWN[0]))
+    report = desk.append(OWN[0])
+    assert report.written is not None
+    assert (report.written[0].offset, report.foreign[0].start) == (30, 20)
+
+
+def test_a_line_that_lands_behind_ours_has_not_slipped_in(desk: Desk) -> None:
+    """Our records were stamped with all knowledge there was."""
+    desk.system.act_at("position", append_to(desk.path, FOREIGN))
+    report = desk.append(*OWN)
+    assert [(foreign.change, foreign.slipped) for foreign in report.foreign] == [(Change.APPENDED, False)]
+    assert report.written is not None
+    assert report.written[0].offset == 20
+    assert desk.knows_the_content
+
+
+def test_a_glued_line_is_written_again_before_it_is_acknowledged(desk: Desk) -> None:
+    """Only the first line can be glued to a foreign half line; it stands again behind its batch, byte for byte."""
+    desk.system.act_at("write", append_to(desk.path, b'{"half'))
+    report = desk.append(*OWN)
+    assert desk.content[20:] == b'{"half' + b"".join(OWN) + OWN[0]
+    assert report.written is not None
+    assert [place.offset - 26 for place in report.written] == [30, 10, 20]
+    (foreign,) = report.foreign
+    assert (foreign.change, foreign.slipped, foreign.damaged, foreign.records) == (Change.TORN, True, 1, ())
+    assert (foreign.start, foreign.end) == (20, 26)
+    assert desk.knows_the_content
+
+
+def test_a_foreign_half_line_behind_ours_may_be_finished(desk: Desk) -> None:
+    """We wait before we end it: most writers finish what they begin."""
+    desk.system.act_at("position", append_to(desk.path, FOREIGN[:5]))
+    report = desk.begin_append(*OWN)
+    assert (report.torn, report.written) == (True, None)
+    append_to(desk.path, FOREIGN[5:])()
+    report = desk.finish_append(report, *OWN)
+    assert report.written is not None
+    assert [(foreign.change, foreign.slipped) for foreign in report.foreign] == [(Change.APPENDED, False)]
+    assert desk.content.endswith(b"".join(OWN) + FOREIGN)
+    assert desk.knows_the_content
+
+
+def test_a_foreign_half_line_that_stays_is_ended_by_us(desk: Desk) -> None:
+    """Appended, never cut: it is a damaged line from now on."""
+    append_to(desk.path, b'{"half')()
+    report = desk.compare()
+    (foreign,) = report.foreign
+    assert (foreign.change, foreign.damaged, foreign.records, foreign.tail) == (Change.TORN, 1, (), None)
+    assert desk.content.endswith(b'{"half\n')
+    assert desk.knows_the_content
+
+
+def test_a_whole_record_that_lacks_its_end_becomes_a_record(desk: Desk) -> None:
+    """Some writers put the line feed first."""
+    append_to(desk.path, FOREIGN[:-1])()
+    (foreign,) = desk.compare().foreign
+    assert (foreign.change, foreign.records, foreign.damaged) == (Change.TORN, ({"foreign": 1},), 0)
+
+
+def test_what_comes_while_we_end_a_line_is_part_of_it(desk: Desk) -> None:
+    """Our line feed may land behind the foreign one, as a blank line: nothing of that is ours or lost."""
+    append_to(desk.path, FOREIGN[:5])()
+    assert desk.begin_compare().torn
+    desk.system.act_at("write", append_to(desk.path, FOREIGN[5:]))
+    (foreign,) = desk.compare().foreign
+    assert foreign.records == ({"foreign": 1},)
+    assert desk.content.endswith(FOREIGN + b"\n")
+    assert desk.knows_the_content
+
+
+def test_a_torn_line_is_not_ended_where_another_begins(desk: Desk) -> None:
+    """Each foreign half line gets its own time to be finished."""
+    append_to(desk.path, b'{"first')()
+    report = desk.begin_append(OWN[0])
+    desk.system.act_at("position", append_to(desk.path, FOREIGN[:5]))
+    report = desk.finish_append(report, OWN[0])
+    assert report.torn
+    append_to(desk.path, FOREIGN[5:])()
+    report = desk.finish_append(report, OWN[0])
+    assert not report.torn
+    assert desk.content.endswith(b'{"first\n' + FOREIGN)
+    assert desk.append(OWN[0]).written is not None
+
+
+def test_a_torn_line_without_room_for_its_end_is_ended_by_the_next_batch(desk: Desk) -> None:
+    """Adopted as it is; our next write begins with the line feed."""
+    append_to(desk.path, b'{"half')()
+    desk.system.fail("write", OSError(28, "full"))
+    (foreign,) = desk.compare().foreign
+    assert foreign.change is Change.TORN
+    assert desk.content.endswith(b'{"half')
+    report = desk.append(*OWN)
+    assert report.written is not None
+    assert desk.content.endswith(b'{"half\n' + b"".join(OWN))
+    assert desk.content[report.written[0].offset :].startswith(OWN[0])
+    assert desk.knows_the_content
+
+
+@pytest.mark.parametrize("size", range(1, 30))
+def test_a_short_write_is_finished(desk: Desk, size: int) -> None:
+    """A write may take less than it was given; the rest follows, and nobody sees a difference."""
+    desk.system.shorten(size, 1)
+    report = desk.append(*OWN)
+    assert desk.content[20:] == b"".join(OWN)
+    assert report.written is not None
+    assert [place.offset for place in report.written] == [20, 30, 40]
+    assert report.foreign == ()
+
+
+@pytest.mark.parametrize("size", range(1, 30))
+def test_a_line_torn_by_a_foreign_one_is_written_again(desk: Desk, size: int) -> None:
+    """Between two halves of a short write somebody else's line can land: ours is damage then, and written anew."""
+    desk.system.shorten(size)
+    desk.system.begin()
+    desk.system.act_before(3, append_to(desk.path, FOREIGN))
+    report = desk.append(*OWN)
+    assert report.written is not None
+    lines = desk.content.splitlines(keepends=True)
+    for line, place in zip(OWN, report.written, strict=True):
+        assert desk.content[place.offset : place.offset + place.size] == line
+        assert desk.content[place.offset - 1 : place.offset] == b"\n"
+        assert lines.count(line) == 1
+    whole = size % 10 == 0
+    assert [foreign.change for foreign in report.foreign] == [Change.APPENDED if whole else Change.TORN]
+    assert report.foreign[0].slipped
+    assert desk.knows_the_content
+
+
+def test_a_foreign_line_in_two_halves_never_spoils_ours(tmp_path: Path, new_desk: OpenDesk) -> None:
+    """Wherever its two halves land between our calls, with short writes too: every acknowledged line is readable."""
+    for number, (first, second, short) in enumerate(itertools.product(range(8), range(8), (None, 4, 10, 14))):
+        if second < first:
+            continue
+        desk = new_desk(tmp_path / f"{number}.jsonl")
+        desk.open()
+        desk.append(b'{"own":1}\n')
+        if short is not None:
+            desk.system.shorten(short)
+        desk.system.begin()
+        halves = append_to(desk.path, FOREIGN[:7]), append_to(desk.path, FOREIGN[7:])
+        desk.system.act_before(first, halves[0] if first != second else append_to(desk.path, FOREIGN))
+        if first != second:
+            desk.system.act_before(second, halves[1])
+        report = desk.append(*OWN)
+        while report.written is None:
+            assert report.foreign
+            report = desk.append(*OWN)
+        desk.system.begin()
+        desk.compare()
+        lines = desk.content.splitlines(keepends=True)
+        assert [lines.count(line) for line in OWN] == [1, 1, 1]
+        for line, place in zip(OWN, report.written, strict=True):
+            assert desk.content[place.offset : place.offset + place.size] == line
+        assert desk.knows_the_content
+        desk.close()
+
+
+def test_a_writer_that_insists_writes_behind_what_it_found(desk: Desk) -> None:
+    """Somebody who never pauses must not keep us from writing for ever."""
+    append_to(desk.path, FOREIGN)()
+    report = desk.append(*OWN, insist=True)
+    assert report.written is not None
+    assert [(foreign.change, foreign.slipped) for foreign in report.foreign] == [(Change.APPENDED, True)]
+    assert desk.content.endswith(FOREIGN + b"".join(OWN))
+
+
+def test_a_writer_that_insists_still_waits_for_the_end_of_a_line(desk: Desk) -> None:
+    """Writing behind half a line would be glued for certain."""
+    append_to(desk.path, b'{"half')()
+    report = desk.append(*OWN, insist=True)
+    assert [(foreign.change, foreign.slipped) for foreign in report.foreign] == [(Change.TORN, True)]
+    assert desk.content.endswith(b'{"half\n' + b"".join(OWN))
+
+
+def test_a_file_with_our_batch_under_another_inode_is_written(desk: Desk) -> None:
+    """A backup that copied everything, our last line included, has lost nothing."""
+
+    def restore_backup() -> None:
+        other = desk.path.with_name("other")
+        other.write_bytes(desk.content)
+        other.replace(desk.path)
+
+    desk.system.act_at("position", restore_backup)
+    report = desk.append(*OWN)
+    assert (report.written is not None, [foreign.change for foreign in report.foreign]) == (True, [Change.TOUCHED])
+    assert desk.append(b"{}\n").written is not None
+    assert desk.knows_the_content
+
+
+def test_a_file_without_our_batch_but_otherwise_equal_is_unwritten(desk: Desk) -> None:
+    """A backup from just before: the batch goes back to the queue, and into the file that is there now."""
+    before = desk.content
+
+    def restore_backup() -> None:
+        other = desk.path.with_name("other")
+        other.write_bytes(before)
+        other.replace(desk.path)
+
+    desk.system.act_at("position", restore_backup)
+    report = desk.append(*OWN)
+    assert (report.written, report.attempted_at) == (None, None)
+    assert [foreign.change for foreign in report.foreign] == [Change.TOUCHED]
+    assert desk.append(*OWN).written is not None
+    assert desk.content == before + b"".join(OWN)
