@@ -32,7 +32,7 @@ from ._core._values import SessionState as SessionState
 from ._fence import Fence as Fence
 from ._formats import PI as PI
 from ._formats import PLAIN as PLAIN
-from ._host import hookimpl as hookimpl
+from ._hooks import hookimpl as hookimpl
 from ._reopening import Reopened as Reopened
 from ._session import Session as Session
 from ._statistics import CoordinatorStatistics as CoordinatorStatistics

@@ -13,6 +13,7 @@ from ._core._endings import begin_close, break_fences, leftover, request_close
 from ._core._errors import CoordinatorError, WriteFailedError
 from ._core._events import SessionClosed
 from ._engine import Engine
+from ._plugin import Call
 from ._sidefile import write_unwritten
 from ._waiting import empty_context, wait
 
@@ -21,6 +22,7 @@ class Closing:
     """Runs the one closing of a session; everybody who closes it waits for the same end."""
 
     def __init__(self, engine: Engine, forget: Callable[[], None]) -> None:
+        self._engine = engine
         self._parking = engine.parking
         self._machine = engine.machine
         self._driver = engine.driver
@@ -30,12 +32,20 @@ class Closing:
     async def close(self) -> None:
         """Close; cancelling stops the waiting, closing goes on."""
         if self._task is None:
-            self._machine.refuses = True
-            self._task = asyncio.get_running_loop().create_task(self._run(), context=empty_context())
+            last_records = self._engine.call_session_closing()
+            self._machine.refuses = not last_records
+            self._task = asyncio.get_running_loop().create_task(self._run(last_records), context=empty_context())
         await asyncio.shield(self._task)
 
-    async def _run(self) -> None:
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """Return the closing that is under way (or over), None before."""
+        return self._task
+
+    async def _run(self, last_records: list[Call]) -> None:
         try:
+            await self._engine.closing_over(last_records)
+            self._machine.refuses = True
             await self._parking.settled()
             begin_close(self._machine)
             self._driver.wake()

@@ -22,7 +22,7 @@ from ._engine import Engine
 from ._formats import PLAIN
 from ._host import Host
 from ._parking import ParkingLot
-from ._session import Session, close_for_good, engine_of, enter, is_used
+from ._session import Session, close_for_good, closing_of, engine_of, enter, is_used
 from ._statistics import CoordinatorStatistics
 from ._store import FileStore, System, session_path
 from ._waiting import empty_context
@@ -80,6 +80,7 @@ class Coordinator:
         if self._executor is None:
             self._loop = asyncio.get_running_loop()
             self._executor = ThreadPoolExecutor(IO_THREADS_MAX, thread_name_prefix="coordinator")
+            self._host.started(self)
 
     async def aclose(self) -> None:
         """Close every session, all at once; then raise the first error that closing them met.
@@ -90,16 +91,25 @@ class Coordinator:
         if self._executor is None:
             return
         self._check_loop()
-        await asyncio.gather(*self._opening.values(), return_exceptions=True)
-        sessions = list(self._sessions.values())
-        results = await asyncio.gather(*(close_for_good(session) for session in sessions), return_exceptions=True)
-        executor, self._executor = self._executor, None
-        executor.shutdown(wait=False)
-        errors = [result for result in results if isinstance(result, BaseException)]
+        errors = await self._close_sessions()
+        await self._host.ended()
+        errors += await self._close_sessions()  # a plugin may have opened one until its end
+        self._stop_threads()
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(f"closing another session also failed: {other}")
             raise errors[0]
+
+    def _stop_threads(self) -> None:
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)
+
+    async def _close_sessions(self) -> list[BaseException]:
+        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        sessions = list(self._sessions.values())
+        results = await asyncio.gather(*(close_for_good(session) for session in sessions), return_exceptions=True)
+        return [result for result in results if isinstance(result, BaseException)]
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -143,6 +153,9 @@ class Coordinator:
         if not isinstance(format, RecordFormat):
             raise ArgumentTypeError(f"not a record format: {format!r}", path=path, hint="use PLAIN or PI")
         key = session_path(path, root=self._root)
+        while key in self._sessions and (closing := closing_of(self._sessions[key])) is not None:
+            await asyncio.wait({closing})
+            self._check_loop()
         if key not in self._sessions:
             await self._open_once(key, format, header, create=create)
         session = self._sessions[key]
@@ -194,6 +207,7 @@ class Coordinator:
         self._sessions[path] = session
         machine.events.append(SessionOpened(path, machine.revision, opened.healed, opened.damaged, opened.notes))
         driver.wake()
+        self._host.session_opened(session)
         return session
 
     def _new_header(self, path: Path, record_format: RecordFormat, given: Mapping[str, object] | None) -> Record | None:
@@ -224,6 +238,7 @@ class Coordinator:
 
     def _forget(self, path: Path) -> None:
         session = self._sessions.pop(path, None)
+        self._host.session_closed(path)
         self._parking_lot.forget(path)
         if session is not None:
             self._written_by_closed_sessions += session.statistics().records_written
@@ -235,8 +250,11 @@ class Coordinator:
         self._host.register(plugin)
 
     async def unregister(self, plugin: object) -> None:
-        """Remove a plugin: none of its hooks is called after this; a `ValueError` if it is not registered."""
-        self._host.unregister(plugin)
+        """Remove a plugin: none of its hooks is called after this, and its tasks are ended.
+
+        A `ValueError` if it is not registered. Cancelling stops the waiting for its tasks.
+        """
+        await self._host.unregister(plugin)
 
     # All sessions together
 
@@ -259,7 +277,7 @@ class Coordinator:
             records_written=self._written_by_closed_sessions + written,
             queued_records=sum(session.queued_records for session in sessions.values()),
             unsynced_bytes=sum(session.unsynced_bytes for session in sessions.values()),
-            plugins=self._host.names,
+            plugins=self._host.statistics(),
             plugins_broken=dict(self._host.broken),
             hook_failures=dict(self._host.failures),
             observer_failures=self._observers.failures,

@@ -28,6 +28,7 @@ from ._waiting import empty_context, wait
 
 if TYPE_CHECKING:
     from ._host import Host
+    from ._plugin import Call
     from ._session import Session
 
 Transform = Callable[[Record], Record]
@@ -86,7 +87,12 @@ class Engine:
         if not isinstance(record, Mapping):
             hint = "append a mapping, such as a dict"
             raise RecordError(f"a record is a JSON object, not {type(record).__name__}", hint=hint)
-        return self.machine.format.encode(self._transform(dict(record)))
+        try:
+            transformed = self._transform(dict(record))
+        except Exception as error:
+            hint = "mend the coordinator's `transform`: it gets every record and must not raise"
+            raise RecordError(f"the transform raised {error!r}", hint=hint) from error
+        return self.machine.format.encode(transformed)
 
     def redacted(self, rewrite: RewriteTransform) -> RewriteTransform:
         """Apply the coordinator's transform to what a rewrite makes: everything that reaches a disk goes through it."""
@@ -167,6 +173,24 @@ class Engine:
         """Let the plugins append what belongs before the line."""
         await self._host.fence_entering(self.machine, self.session, writer, annotations)
 
+    def call_session_closing(self) -> list[Call]:
+        """Let the plugins append their last records; `closing_over` waits for them."""
+        return [] if self.session is None else self._host.session_closing(self.session)
+
+    async def closing_over(self, calls: list[Call]) -> None:
+        """Wait until the plugins have appended their last records, within bounds."""
+        if calls:
+            await self._host.closing_over(calls)
+
+    def tell_fence_left(self, story: Mapping[str, object]) -> None:
+        """Tell the plugins how a turn went."""
+        if self.session is not None:
+            self._host.fence_left(self.session, story)
+
+    def own_writer(self, name: str) -> None:
+        """Remember whose a new writer is."""
+        self._host.own(self.path, name)
+
     def notice(self, event: Event) -> None:
         """Keep what depends on the content in step with it."""
         if isinstance(event, RecordsWritten):
@@ -174,6 +198,8 @@ class Engine:
         elif isinstance(event, (SessionReopened, SessionRewritten)):
             self.authors.clear()
         self.recent.notice(event)
+        if self.session is not None:
+            self._host.notice(self.session, self.machine, event)
 
     # What waits for long is said, because the context variable cannot see every deadlock
 

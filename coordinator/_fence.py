@@ -16,7 +16,7 @@ import anyio
 
 from ._context import active_fence, enter_fence, leave_fence
 from ._core._errors import FenceOrderError, FenceTimeoutError, TakeoverError
-from ._core._tickets import WriterState
+from ._core._tickets import Ticket, WriterState
 from ._core._turns import FenceStage, FenceState
 from ._core._values import Receipt, Record, Revision
 from ._waiting import wait
@@ -71,6 +71,44 @@ class Fence:
         return await engine.settle(group)
 
 
+class Story:
+    """How one turn went, for the plugins that want to know."""
+
+    def __init__(self, annotations: Mapping[str, object]) -> None:
+        self.hook_called = False
+        self._annotations = annotations
+        self._asked_at, self._asked = time.time(), time.monotonic()
+        self._entered_at: float | None = None
+        self._before: Revision | None = None
+
+    def _now(self) -> float:
+        """Return seconds since the epoch, by a clock that nobody sets back during the turn."""
+        return self._asked_at + time.monotonic() - self._asked
+
+    def entered(self, revision: Revision) -> None:
+        """Note the beginning."""
+        self._entered_at, self._before = self._now(), revision
+
+    def tell(self, engine: Engine, state: FenceState, comparison: Ticket | None, raised: BaseException | None) -> None:
+        """Tell the plugins, once the last comparison is done; nothing if they never heard of this turn."""
+        if not self.hook_called:
+            return
+        left_at, after = self._now(), engine.machine.revision
+
+        def tell() -> None:
+            error = engine.machine.broken_error(state) if state.broken else None
+            engine.tell_fence_left({
+                "writer": state.writer.name, "annotations": self._annotations, "asked_at": self._asked_at,
+                "entered_at": self._entered_at, "left_at": left_at, "before": self._before, "after": after,
+                "error": error, "raised": raised,
+            })  # fmt: skip
+
+        if comparison is None or comparison.done:
+            tell()
+        else:
+            comparison.listeners.append(tell)
+
+
 class FenceScope:
     """Entering and leaving: the part of a fence that the `async with` statement drives."""
 
@@ -91,6 +129,7 @@ class FenceScope:
         self._annotations = annotations
         self._timeout_seconds = timeout_seconds
         self._state: FenceState | None = None
+        self._story = Story(annotations)
 
     async def __aenter__(self) -> Fence:
         engine = self._engine
@@ -104,12 +143,14 @@ class FenceScope:
         engine.watch_waiting()
         try:
             await self._enter(state)
-        except BaseException:
+        except BaseException as error:
             engine.machine.abandon(state)
+            self._story.tell(engine, state, None, error)
             raise
         finally:
             engine.driver.wake()
         self._state = state
+        self._story.entered(state.entered.value)
         enter_fence(engine.machine, state)
         return Fence(engine, state)
 
@@ -117,6 +158,7 @@ class FenceScope:
         with anyio.move_on_after(self._timeout_seconds) as scope:
             await wait(state.turn)
             state.since = time.monotonic()
+            self._story.hook_called = True
             await self._engine.call_fence_entering(state.writer.name, self._annotations)
             await self._drain(state)
         if scope.cancelled_caught:
@@ -157,6 +199,7 @@ class FenceScope:
         leave_fence(state)
         comparison = None if state.stage is FenceStage.OVER else engine.machine.leave(state)
         engine.driver.wake()
+        self._story.tell(engine, state, comparison, raised)
         if raised is not None:
             return
         if comparison is not None:

@@ -30,7 +30,7 @@ class Recent:
         self.followers = 0
         self.changed = Ticket()
         """Answered (and replaced) whenever there may be something new to read."""
-        self._lines: deque[tuple[int, bytes, str]] = deque()
+        self._lines: deque[tuple[int, bytes, str]] | None = None
         self._bytes = 0
 
     def notice(self, event: Event) -> None:
@@ -45,29 +45,30 @@ class Recent:
         changed.resolve()
 
     def _add(self, event: RecordsWritten) -> None:
+        lines = self._lines = self._lines or deque()
         for receipt, line in zip(event.receipts, event.lines, strict=True):
-            if self._lines and self._end != receipt.offset:
-                self._forget()
-            self._lines.append((receipt.offset, line, receipt.writer))
+            if lines and _end(lines) != receipt.offset:
+                lines.clear()
+                self._bytes = 0
+            lines.append((receipt.offset, line, receipt.writer))
             self._bytes += len(line)
         while self._bytes > RECENT_BYTES_MAX:
-            self._bytes -= len(self._lines.popleft()[1])
-
-    @property
-    def _end(self) -> int:
-        offset, line, _ = self._lines[-1]
-        return offset + len(line)
+            self._bytes -= len(lines.popleft()[1])
 
     def _forget(self) -> None:
-        self._lines.clear()
-        self._bytes = 0
+        self._lines, self._bytes = None, 0
 
     def since(self, offset: int, end: int) -> list[tuple[int, bytes, str]] | None:
         """Return the lines from `offset` to `end`, None if they are not all here."""
-        if not self._lines or self._lines[0][0] > offset or self._end != end:
+        if not self._lines or self._lines[0][0] > offset or _end(self._lines) != end:
             return None
         found = [row for row in self._lines if row[0] >= offset]
         return found if found and found[0][0] == offset else None
+
+
+def _end(lines: deque[tuple[int, bytes, str]]) -> int:
+    offset, line, _ = lines[-1]
+    return offset + len(line)
 
 
 async def follow(engine: Engine, start: Position | int) -> AsyncGenerator[Entry, None]:

@@ -46,7 +46,7 @@ class Hooks:
         """Append what belongs before the line: runs after the turn has come and before the queue is drained."""
 
     @_hookspec
-    def fence_left(
+    def fence_left(  # noqa: PLR0917 - a plugin takes those it wants, by name
         self,
         session: Session,
         writer: str,

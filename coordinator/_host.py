@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 import pluggy
 
-from ._core._errors import ArgumentValueError, TakeoverError
+from ._core._errors import ArgumentValueError
 from ._core._events import Event, FenceBroken, ForeignChange, PluginFailed, RecordsWritten
 from ._core._machine import Machine
 from ._core._trouble import takeover
 from ._hooks import ENTRY_POINTS, PROJECT, Hooks
-from ._hooks import hookimpl as hookimpl
 from ._plugin import Call, Plugin, over, running_plugin
 from ._statistics import PluginStatistics
 
@@ -127,8 +126,9 @@ class Host:
 
     def session_closing(self, session: Session) -> list[Call]:
         """Let every plugin append its last record; wait for what is returned with `closing_over`."""
+        closer, arguments = running_plugin(), {"session": session}
         return [
-            plugin.call_later("session_closing", session.path, {"session": session})
+            (plugin.call_beside if plugin is closer else plugin.call_later)("session_closing", session.path, arguments)
             for plugin in self._implementing("session_closing")
         ]
 
@@ -153,23 +153,24 @@ class Host:
         for plugin in self._implementing("fence_left"):
             plugin.call_later("fence_left", session.path, {"session": session, **story}, must=False)
 
-    def notice(self, session: Session, event: Event, *, watched: bool, usable: bool) -> None:
-        """Pass on what plugins want to know; `watched`: a fence is held, `usable`: the session goes on."""
+    def notice(self, session: Session, machine: Machine, event: Event) -> None:
+        """Pass on what plugins want to know."""
         if isinstance(event, RecordsWritten):
             self._count(session.path, event)
             for plugin in self._implementing("records_written"):
                 arguments = {"session": session, "receipts": event.receipts}
                 plugin.call_later("records_written", session.path, arguments, must=False)
         elif isinstance(event, FenceBroken):
-            found = takeover(
-                event.foreign, path=session.path, usable=usable, ledger=event.ledger, writer=event.writer
-            )
-            self._tell_takeover(session, found)
-        elif isinstance(event, ForeignChange) and event.foreign.change.stops and not watched:
-            self._tell_takeover(session, takeover(event.foreign, path=session.path, usable=usable, ledger=event.ledger))
+            self._tell_takeover(session, machine, event, writer=event.writer)
+        elif isinstance(event, ForeignChange) and event.foreign.change.stops and not machine.fences.watching:
+            self._tell_takeover(session, machine, event)
 
-    def _tell_takeover(self, session: Session, error: TakeoverError) -> None:
+    def _tell_takeover(
+        self, session: Session, machine: Machine, event: FenceBroken | ForeignChange, writer: str | None = None
+    ) -> None:
+        usable = machine.trouble is None
         for plugin in self._implementing("takeover"):
+            error = takeover(event.foreign, path=session.path, usable=usable, ledger=event.ledger, writer=writer)
             plugin.call_later("takeover", session.path, {"session": session, "error": error}, must=False)
 
     def _implementing(self, hook: str) -> list[Plugin]:

@@ -16,6 +16,8 @@ from ._following import Recent
 from ._waiting import empty_context, wait
 
 LOOKS_MAX = 64
+DESCRIPTORS_OF_A_SESSION = 2
+"""The file and its lock."""
 
 
 class Parking:
@@ -86,7 +88,7 @@ class ParkingLot:
     """Knows which sessions hold a descriptor, and parks those that have been idle for the longest."""
 
     def __init__(self, open_files_max: int) -> None:
-        self._open_files_max = open_files_max
+        self._sessions_max = max(1, open_files_max // DESCRIPTORS_OF_A_SESSION)
         self._open: dict[Path, Parking] = {}
 
     def became_idle(self, parking: Parking) -> None:
@@ -95,8 +97,8 @@ class ParkingLot:
         if not parking.holds_file:
             return
         self._open[parking.path] = parking
-        if len(self._open) > self._open_files_max:
-            self._park_some(len(self._open) - self._open_files_max)
+        if len(self._open) > self._sessions_max:
+            self._park_some(len(self._open) - self._sessions_max)
 
     def forget(self, path: Path) -> None:
         """Count a session no more: it was closed."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pluggy
@@ -97,19 +97,20 @@ class Plugin:
     # Calling
 
     def call_later(self, hook: str, path: Path | None, arguments: Mapping[str, object], *, must: bool = True) -> Call:
-        """Call a hook in the background, after those that wait already; `must` False may drop it when too many do.
-
-        Called from inside the plugin itself it does not queue: the plugin may be waiting for the end of this call.
-        """
+        """Call a hook in the background, after those that wait already; `must` False may drop it when too many do."""
         call = Call(hook, path, arguments)
         if self._ended or (not must and len(self._calls) >= CALLS_MAX):
             self._drop(call)
-        elif _running.get() is self:
-            self._start(self._call_one(call), self._hooks)
         else:
             self._calls.append(call)
             if self._caller is None:
                 self._caller = asyncio.get_running_loop().create_task(self._call_waiting(), context=empty_context())
+        return call
+
+    def call_beside(self, hook: str, path: Path | None, arguments: Mapping[str, object]) -> Call:
+        """Call a hook in the background at once: the plugin's own code waits for it, so it must not wait in line."""
+        call = Call(hook, path, arguments)
+        self._start(self._call_one(call), self._hooks)
         return call
 
     async def call(self, hook: str, path: Path | None, arguments: Mapping[str, object], machine: Machine) -> None:
@@ -227,8 +228,13 @@ class Plugin:
             await asyncio.wait({self._caller}, timeout=self._seconds_max)
         self._ended = True
         self._drop_waiting()
-        ours = self._tasks | self._hooks | ({self._caller} if self._caller is not None else set())
-        await self._cancel(ours if not inside else self._tasks - {asyncio.current_task()})
+        tasks = set(self._tasks)
+        if inside:
+            tasks.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
+        else:
+            tasks |= self._hooks
+            tasks |= {self._caller} if self._caller is not None else set[asyncio.Task[Any]]()
+        await self._cancel(tasks)
 
     def _drop_waiting(self) -> None:
         while self._calls:

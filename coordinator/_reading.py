@@ -16,11 +16,12 @@ import os
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import aiofiles
+from aiofiles.threadpool import wrap
 
 from ._core._errors import ArgumentTypeError, ArgumentValueError, PathError, PositionLostError
 from ._core._format import RecordFormat
@@ -242,8 +243,13 @@ def _check_start(path: Path, start: Position | int, end: int) -> None:
 
 @asynccontextmanager
 async def _opened(path: Path) -> AsyncGenerator[_File, None]:
-    """Open a file for reading, and close it whatever happens: also if the reader is cancelled at any moment."""
-    opening = asyncio.ensure_future(_open(path))
+    """Open a file for reading, and close it whatever happens.
+
+    A thread that opens a file or waits to close it cannot be called back, so a cancelled reader leaves both to plain
+    futures, which nothing cancels: not the reader's scope, and not the end of the loop.
+    """
+    loop = asyncio.get_running_loop()
+    opening = loop.run_in_executor(None, _open, path)
     try:
         file = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -252,13 +258,13 @@ async def _opened(path: Path) -> AsyncGenerator[_File, None]:
     except OSError as error:
         raise _read_error(path, error) from error
     try:
-        yield _File(path, file)
+        yield _File(path, wrap(file))
     finally:
-        await asyncio.shield(file.close())
+        await asyncio.shield(loop.run_in_executor(None, file.close))
 
 
-async def _open(path: Path) -> AsyncBufferedReader:
-    return await aiofiles.open(path, "rb", opener=_open_regular)
+def _open(path: Path) -> BufferedReader:
+    return open(path, "rb", opener=_open_regular)
 
 
 def _open_regular(path: str, flags: int) -> int:
@@ -270,15 +276,10 @@ def _open_regular(path: str, flags: int) -> int:
     raise OSError(errno.EINVAL, "not a regular file", path)
 
 
-_closing: set[asyncio.Future[None]] = set()
-
-
-def _close_unwanted(opening: asyncio.Future[AsyncBufferedReader]) -> None:
+def _close_unwanted(opening: asyncio.Future[BufferedReader]) -> None:
     """Close a file whose reader was cancelled before it had it."""
     if not opening.cancelled() and opening.exception() is None:
-        closing = asyncio.ensure_future(opening.result().close())
-        _closing.add(closing)
-        closing.add_done_callback(_closing.discard)
+        opening.result().close()
 
 
 def _read_error(path: Path, error: OSError) -> PathError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -103,6 +104,7 @@ class Session:
             raise self._machine.closed_error()
         state = self._states[name] = WriterState(name, hold=during_fence == "hold")
         writer = self._writers[name] = Writer(self._engine, state)
+        self._engine.own_writer(name)
         return writer
 
     def _known_writer(self, name: str, known: WriterState, *, hold: bool) -> Writer:
@@ -263,6 +265,11 @@ def enter(session: Session) -> Session:
 def is_used(session: Session) -> bool:
     """Say whether anybody has opened this session and not closed it yet."""
     return session._users > 0  # pyright: ignore[reportPrivateUsage]
+
+
+def closing_of(session: Session) -> asyncio.Task[None] | None:
+    """Return the closing of a session that has begun to close."""
+    return session._closing.task  # pyright: ignore[reportPrivateUsage]
 
 
 async def close_for_good(session: Session) -> None:

@@ -64,6 +64,21 @@ class SessionStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginStatistics:
+    """What one plugin did and cost; `hook_calls_dropped` were left out because it was too slow for them."""
+
+    name: str
+    records_written: int
+    bytes_written: int
+    hook_calls: int
+    hook_calls_dropped: int
+    hook_seconds_p50: float | None
+    hook_seconds_p99: float | None
+    failures: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class CoordinatorStatistics:
     """What a coordinator is doing now, over all its sessions."""
 
@@ -71,7 +86,7 @@ class CoordinatorStatistics:
     records_written: int
     queued_records: int
     unsynced_bytes: int
-    plugins: tuple[str, ...]
+    plugins: Mapping[str, PluginStatistics]
     plugins_broken: Mapping[str, str]
     hook_failures: Mapping[str, int]
     observer_failures: int

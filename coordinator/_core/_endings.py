@@ -119,6 +119,7 @@ def begin_park(machine: Machine) -> None:
     machine.go(Trigger.PARKED)
     machine.running = Running(Park())
     machine.parked = Ticket()
+    machine.ledger.forget()
 
 
 def parked(machine: Machine) -> None:

@@ -31,7 +31,7 @@ class Inbox:
         )
         self.held_room = Pool(limits.held_records_max, limits.held_bytes_max)
         self.queue: deque[Item] = deque()
-        self.held: deque[Group] = deque()
+        self.held: list[Group] = []
 
     def offer(self, group: Group, *, held: bool, wait: bool) -> bool:
         """Accept a group if there is room; otherwise let it wait, or not."""

@@ -35,7 +35,7 @@ class Limits:
     content_check_bytes_max: int | None = 16 * MIB
     """Up to this size every fence comparison reads the whole file; above it only when something looks wrong."""
     open_files_max: int = 512
-    """Idle sessions beyond this number give their descriptor and their lock back."""
+    """How many descriptors sessions may hold (two each: file and lock); idle ones beyond it give theirs back."""
     drain_seconds_max: float = 60.0
     """How long entering a fence waits for the disk."""
     close_seconds_max: float = 30.0

@@ -6,7 +6,6 @@ nobody starves. The lock only says who goes next; whoever asks for a turn waits 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 
@@ -94,7 +93,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.holders: list[FenceState] = []
-        self.line: deque[FenceState] = deque()
+        self.line: list[FenceState] = []
 
     def request(self, fence: FenceState) -> None:
         """Queue for the turn; `grant` says when it came."""
@@ -111,7 +110,7 @@ class Turns:
         """Give the turn to whoever is next; `may_overlap` False keeps shared ones from joining the present holders."""
         granted: list[FenceState] = []
         while self.line and self._may_enter(self.line[0], may_overlap=may_overlap or bool(granted)):
-            fence = self.line.popleft()
+            fence = self.line.pop(0)
             fence.stage = FenceStage.TURN
             self.holders.append(fence)
             granted.append(fence)

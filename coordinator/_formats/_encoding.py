@@ -1,6 +1,6 @@
 """From records to JSON and back, so that what is read equals what was given.
 
-orjson alone would write NaN as null, a UUID as text, an enum as its value, and the raw bytes of a fragment as they are.
+orjson alone would write NaN as null, a date or a UUID as text, an enum as its value, and a fragment's raw bytes unseen.
 So its output counts only if a walk over the record finds nothing but JSON's own types. What the walk does not know is
 looked at again, slowly: it is either a harmless relative (a mapping that is no dict, a subclass of str) or refused by
 name and place. The walk costs about a third of the encoding.
@@ -18,7 +18,6 @@ import orjson
 from coordinator._core._errors import RecordError
 from coordinator._core._values import Record
 
-_AS_GIVEN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 _LEAVES = frozenset({str, int, bool, type(None)})
 _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**64 - 1
 _INTEGER_DIGITS_MAX = len(str(_INTEGER_MIN))
@@ -49,7 +48,7 @@ def parse(line: bytes) -> Record | None:
 
 def _encode_quickly(record: object) -> bytes | None:
     try:
-        body = orjson.dumps(record, option=_AS_GIVEN)
+        body = orjson.dumps(record)
     except TypeError:
         return None
     return body if body.startswith(b"{") and _is_plain(record) else None

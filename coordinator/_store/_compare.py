@@ -54,13 +54,14 @@ class Comparer:
         self._durable = durable
         self._suspects = suspects
 
-    def compare(self, content: Content, *, end_torn: bool = False) -> Verdict:
+    def compare(self, content: Content, *, end_torn: bool = False, into: list[Foreign] | None = None) -> Verdict:
         """Compare; small or suspect files are read, and what others appended is adopted.
 
         An unfinished line at the end is only reported; with `end_torn` one is ended by our line feed and adopted.
         Reads at most three times: whoever changes the file during the last one is found by the next comparison.
+        Raises `OSError` if the file cannot be looked at or read; what was adopted until then is in the list `into`.
         """
-        verdict = Verdict()
+        verdict = Verdict([] if into is None else into)
         carry_over(self._system, content)
         for _ in range(READS_MAX):
             found, held = look(self._system, content.path), self._lock.held()
@@ -115,7 +116,7 @@ class Comparer:
         same_file = found is not None and content.is_at(found)
         if held and same_file and size >= content.length:
             equal = self.prefix_equal(content)
-            whole = content.fd is None or ends_line(self._system, content.fd, size)
+            whole = size == content.length or content.fd is None or ends_line(self._system, content.fd, size)
         return Evidence(
             lock_held=held, found=fingerprint(found), same_file=same_file, length=content.length,
             prefix_equal=equal, ends_whole=whole, moved=content.suspect,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from .._core._errors import PathError
-from .._core._lines import LINE_FEED
+from .._core._lines import LINE_FEED, is_object
 from .._core._values import Fingerprint, Revision
 from ._paths import Identity, identity, open_files
 from ._system import System
@@ -83,8 +83,9 @@ class Debris:
 
     @property
     def must_be_cut(self) -> bool:
-        """Whether ending it is not enough: it holds lines that the core believes unwritten, or half a header."""
-        return LINE_FEED in self.data or self.start == 0
+        """Whether ending it is not enough: it holds lines that the core believes unwritten (the last one may lack
+        only its end), or half a header."""
+        return LINE_FEED in self.data or self.start == 0 or is_object(self.data)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,17 @@ class SessionLock:
             raise self._locked_error() from None
         except OSError as error:
             raise path_error(self._path, error, "locking") from error
+        except ExceptionGroup as group:  # signing failed, and so did giving the lock back
+            first = next(error for error in group.exceptions if isinstance(error, OSError))
+            raise path_error(self._path, first, "locking") from group
         self._lock = lock
 
     def release(self) -> None:
-        """Give the lock back; its file stays."""
+        """Give the lock back; its file stays. What the system does not take back now, it takes when we end."""
         lock, self._lock = self._lock, None
         if lock is not None:
-            lock.release()
+            with suppress(OSError):
+                lock.release()
 
     def held(self) -> bool:
         """Whether the lock's path is still our lock: whoever removed or replaced it may let a second owner in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,9 +55,14 @@ class Opener:
         if fd is None:
             return False
         try:
-            open_files.check(identity(self._system.fstat(fd)), self._path)
-        finally:
-            self._system.close(fd)
+            try:
+                open_files.check(identity(self._system.fstat(fd)), self._path)
+            finally:
+                self._system.close(fd)
+        except PathError:
+            raise
+        except OSError as error:
+            raise path_error(self._path, error, "opening") from error
         return True
 
     def open_descriptor(self) -> int | None:
@@ -94,12 +100,12 @@ class Opener:
                 content.hold(fd, self._system.fstat(fd))
                 return self._load(content, fd)
             except MovedError:
-                content.release()
+                _let_go(content)
             except OSError as error:
-                content.release()
+                _let_go(content)
                 raise error if isinstance(error, PathError) else path_error(self._path, error, "reading") from error
             except BaseException:
-                content.release()
+                _let_go(content)
                 raise
         hint = "find out who writes to it, for example with `fuser`"
         raise PathError("the file does not stop changing while it is opened", path=self._path, hint=hint)
@@ -166,3 +172,9 @@ class Opener:
                     return self.format.tail_of(record)
             end = start
         return Tail()
+
+
+def _let_go(content: Content) -> None:
+    """Close what could not be used; what went wrong before says more than what closing says."""
+    with suppress(OSError):
+        content.release()

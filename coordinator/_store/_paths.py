@@ -47,7 +47,9 @@ def session_path(path: StrPath, *, root: StrPath | None = None) -> Path:
         resolved = given.parent.resolve() / given.name
         link = resolved.is_symlink()
         inside = root is None or resolved.parent.is_relative_to(Path(root).resolve())
-    except (OSError, RuntimeError, ValueError) as error:
+    except OSError as error:
+        raise path_error(path, error, "resolving the path") from error
+    except (RuntimeError, ValueError) as error:
         raise PathError(f"no usable path: {error}", path=path, hint="look at the directories of the path") from error
     if link:
         raise PathError("the path is a symbolic link", path=path, hint="open the file it points to")

@@ -25,6 +25,7 @@ def rebuild(system: System, content: Content, attempted: Sequence[bytes]) -> Non
     """
     assert content.fd is not None
     try:
+        before = _as_it_is(system, content)
         with new_file(system, content.path) as new:
             new.write(_known_good(system, content))
             new.write(content.unsynced)
@@ -32,12 +33,21 @@ def rebuild(system: System, content: Content, attempted: Sequence[bytes]) -> Non
             new.finish(system.fstat(content.fd))
             exchange(system, new.path, content.path)
             displaced = look(system, new.path)
-            if displaced is None or not content.is_at(displaced):
+            if displaced is None or not content.is_at(displaced) or _as_it_is(system, content) != before:
                 exchange(system, new.path, content.path)
-                raise _failed(content, "somebody else has replaced it")
+                raise _failed(content, "somebody else has changed it meanwhile")
             system.sync_directory(content.path.parent)
     except OSError as error:
         raise _failed(content, str(error)) from error
+
+
+def _as_it_is(system: System, content: Content) -> tuple[int, bytes]:
+    """Return size and digest of the file as others see it: were they at it while it was made anew?"""
+    assert content.fd is not None
+    size, digest = system.fstat(content.fd).st_size, new_digest()
+    for block in read_range(system, content.fd, 0, size):
+        digest.update(block)
+    return size, digest.digest()
 
 
 def _known_good(system: System, content: Content) -> Iterator[bytes]:

@@ -114,9 +114,11 @@ class FileStore:
         """Do what the effect says, or say in the report why not."""
         assert effect.expected == self.revision, "the core believes in another revision than the store"
         try:
-            report = self._perform(effect)
+            return self._note_sync(self._perform(effect))
         except OSError as error:
-            report = self._failed(error, attempted=isinstance(effect, Append))
+            return self._failed(error)
+
+    def _note_sync(self, report: Report) -> Report:
         if report.synced:
             self._content.mark_synced()
         return report
@@ -130,24 +132,23 @@ class FileStore:
 
     def finish(self, effect: Act, report: Report) -> Report:
         """End the unfinished foreign line that `report` tells of, and complete the report; it may be torn again."""
-        try:
-            if isinstance(effect, Append):
-                return self._appender.finish(self._content, report)
-            verdict = self._comparer.compare(self._content, end_torn=True)
-            found = (*report.foreign, *verdict.foreign)
-            sync = isinstance(effect, Compare) and effect.sync
-            report = replace(report, revision=self.revision, foreign=found, torn=verdict.torn)
-            return self._synced(report, sync=sync or report.tail is not None)
-        except OSError as error:
-            return self._failed(error, attempted=isinstance(effect, Append), before=report)
+        if isinstance(effect, Append):
+            return self._note_sync(self._appender.finish(self._content, effect, report))
+        sync = (isinstance(effect, Compare) and effect.sync) or report.tail is not None
+        return self._note_sync(self._synced(self._look(report, end_torn=True), sync=sync))
 
     def _compare(self, effect: Compare) -> Report:
-        before = self._synced(Report(self.revision), sync=effect.sync)
-        if before.fault is not None:
-            return before
-        verdict = self._comparer.compare(self._content)
-        report = Report(self.revision, foreign=tuple(verdict.foreign), torn=verdict.torn)
-        return self._synced(report, sync=effect.sync)
+        report = self._synced(Report(self.revision), sync=effect.sync)
+        return report if report.fault is not None else self._synced(self._look(report), sync=effect.sync)
+
+    def _look(self, report: Report, *, end_torn: bool = False) -> Report:
+        """Compare, and add to the report what was found, also if looking or reading fails in the middle."""
+        found = [*report.foreign]
+        try:
+            torn = self._comparer.compare(self._content, end_torn=end_torn, into=found).torn
+        except OSError as error:
+            return replace(self._failed(error), foreign=tuple(found))
+        return replace(report, revision=self.revision, foreign=tuple(found), torn=torn)
 
     def _rewrite(self, effect: Rewrite) -> Report:
         report = self._rewriter.rewrite(self._content, effect)
@@ -158,18 +159,16 @@ class FileStore:
 
     def _synced(self, report: Report, *, sync: bool) -> Report:
         """Complete a report with a sync, if one is asked for and due."""
-        if not sync:
+        if not sync or report.fault is not None:
             return report
         failure = self._durable.sync(self._content.fd)
         if failure is not None:
-            return replace(report, fault=Fault.SYNC, error=failure)
+            return replace(report, fault=Fault.SYNC, error=failure, synced=False)
         return replace(report, synced=True)
 
-    def _failed(self, error: OSError, *, attempted: bool, before: Report | None = None) -> Report:
+    def _failed(self, error: OSError) -> Report:
         """Report that the file could not be looked at or read: unreadable is never unchanged."""
-        foreign = () if before is None else before.foreign
-        at = self.revision.length if attempted else None
-        return Report(self.revision, foreign=foreign, fault=Fault.WRITE, error=error, attempted_at=at)
+        return Report(self.revision, fault=Fault.WRITE, error=error)
 
     # Reopening and closing
 

@@ -1,7 +1,8 @@
 /* A shim to preload: counts the C library's calls on files below one directory, and lets chosen ones misbehave.
  *
  * Nothing is counted before shim_watch(). A rule applies to the calls numbered first to last (from 1), of one name or
- * of all: it fails the call, shortens a write, delays, kills the process, or asks another process to act meanwhile.
+ * of all, so many times at most: it fails the call, shortens a write, delays, kills the process, or asks another
+ * process to act meanwhile.
  * Every call is written to the trace when it is over (a killed one when it begins): number, name, file, result, errno.
  */
 #define _GNU_SOURCE
@@ -24,7 +25,7 @@
 enum act { FAIL, SHORTEN, DELAY, KILL_BEFORE, KILL_AFTER, KILL_WITHIN, ASK_BEFORE, ASK_AFTER };
 
 struct rule {
-    long first, last;
+    long first, last, times;
     char name[16];
     enum act act;
     long value;
@@ -60,13 +61,14 @@ void shim_watch(const char *below, int trace, int ask, int answer)
     snprintf(directory, sizeof directory, "%s/", below);
 }
 
-void shim_rule(long first, long last, const char *name, int act, long value)
+void shim_rule(long first, long last, long times, const char *name, int act, long value)
 {
     struct rule *rule = &rules[rule_count];
     if (rule_count == RULES_MAX)
         abort();
     rule->first = first;
     rule->last = last;
+    rule->times = times;
     rule->act = act;
     rule->value = value;
     snprintf(rule->name, sizeof rule->name, "%s", name);
@@ -125,6 +127,15 @@ static void delay(long milliseconds)
     nanosleep(&span, NULL);
 }
 
+static int applies(struct rule *rule, const struct call *call)
+{
+    if (call->number < rule->first || call->number > rule->last)
+        return 0;
+    if (rule->name[0] != '\0' && strcmp(rule->name, call->name) != 0)
+        return 0;
+    return rule->times-- > 0;
+}
+
 static void apply(const struct rule *rule, struct call *call)
 {
     switch (rule->act) {
@@ -146,8 +157,7 @@ static struct call before(const char *name, const char *file)
         return call;
     call.number = atomic_fetch_add(&counted, 1) + 1;
     for (int i = 0; i < rule_count; i++)
-        if (call.number >= rules[i].first && call.number <= rules[i].last &&
-            (rules[i].name[0] == '\0' || strcmp(rules[i].name, name) == 0))
+        if (applies(&rules[i], &call))
             apply(&rules[i], &call);
     return call;
 }

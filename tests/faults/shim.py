@@ -49,10 +49,11 @@ class Rule:
     first: int = 1
     last: int = FOR_EVER
     name: str = ANY
+    times: int = FOR_EVER
 
     def __str__(self) -> str:
-        ever = " for ever" if self.last == FOR_EVER else ""
-        return f"{self.act.name.lower()}({self.value}) at {self.first}{ever}{self.name and f' of {self.name}'}"
+        ever = "" if self.last == self.first or self.times == 1 else " for ever"
+        return f"{self.act.name.lower()}({self.value}) {self.name or 'call'} {self.first}{ever}"
 
 
 class Call(NamedTuple):
@@ -98,11 +99,15 @@ def is_preloaded() -> bool:
 
 def arm(directory: Path, rules: tuple[Rule, ...], pipes: Pipes) -> None:
     """Count the calls below a directory from here on, under these rules."""
-    shim = ctypes.CDLL(None)
-    shim.shim_watch(os.fsencode(directory), *pipes)
+    ctypes.CDLL(None).shim_watch(os.fsencode(directory), *pipes)
     for rule in rules:
-        first, last, value = map(ctypes.c_long, (rule.first, rule.last, rule.value))
-        shim.shim_rule(first, last, rule.name.encode(), int(rule.act), value)
+        add(rule)
+
+
+def add(rule: Rule) -> None:
+    """Apply one rule more from now on."""
+    first, last, times, value = map(ctypes.c_long, (rule.first, rule.last, rule.times, rule.value))
+    ctypes.CDLL(None).shim_rule(first, last, times, rule.name.encode(), int(rule.act), value)
 
 
 def ask(what: str) -> None:

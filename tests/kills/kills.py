@@ -23,7 +23,7 @@ from coordinator import PI, Coordinator
 from .victim import live
 
 LIVES_PER_FILE = 8
-LIFE_SECONDS_MAX = 0.06
+LIFE_SECONDS_MAX = 0.08
 OPENING_SECONDS_MAX = 30
 
 
@@ -61,12 +61,13 @@ def fork(run: Callable[[], object]) -> int:
         os._exit(1)
 
 
-def one_life(path: Path, tally: Tally, *, seed: int, seconds: float) -> list[Acknowledged]:
-    """Let a child open the session and write, kill it after so many seconds, and return what it had receipts for."""
+def one_life(path: Path, tally: Tally, *, seed: int, seconds: float, opened: bool) -> list[Acknowledged]:
+    """Let a child write, kill it some time after its start (or its opening), and return what it had receipts for."""
     reading, writing = os.pipe()
     child = fork(lambda: live(path, writing, seed))
     os.close(writing)
-    heard = _listen(reading, seconds)
+    heard = os.read(reading, 65536) if opened and _is_readable(reading, OPENING_SECONDS_MAX) else b""
+    heard += _listen(reading, seconds)
     os.kill(child, signal.SIGKILL)
     heard += _rest(reading)
     os.waitpid(child, 0)
@@ -78,12 +79,16 @@ def one_life(path: Path, tally: Tally, *, seed: int, seconds: float) -> list[Ack
 def _listen(pipe: int, seconds: float) -> bytes:
     heard, deadline = b"", time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:
-        if select.select([pipe], [], [], left)[0]:
+        if _is_readable(pipe, left):
             part = os.read(pipe, 65536)
             if not part:
                 break
             heard += part
     return heard
+
+
+def _is_readable(pipe: int, seconds: float) -> bool:
+    return bool(select.select([pipe], [], [], seconds)[0])
 
 
 def _rest(pipe: int) -> bytes:
@@ -147,8 +152,8 @@ def kills(directory: Path, *, count: int, seed: int) -> Tally:
         path = directory / f"killed-{seed + first}.jsonl"
         acknowledged: list[Acknowledged] = []
         for number in range(first, min(first + LIVES_PER_FILE, count)):
-            seconds = chance.random() * LIFE_SECONDS_MAX
-            acknowledged += one_life(path, tally, seed=seed + number, seconds=seconds)
+            seconds, opened = chance.random() * LIFE_SECONDS_MAX, chance.random() < 0.8
+            acknowledged += one_life(path, tally, seed=seed + number, seconds=seconds, opened=opened)
             tally.counts["torn tails"] += path.exists() and not path.read_bytes().endswith(b"\n")
             trouble = [opened_again(path), *judge(path, acknowledged)]
             tally.wrong += [f"seed {seed}, life {number}: {wrong}" for wrong in trouble if wrong]

@@ -31,7 +31,7 @@ async def _live(path: Path, pipe: int, chance: random.Random, *, name: str) -> N
 
 async def _write(writer: Writer, pipe: int, chance: random.Random) -> None:
     for number in count():
-        size = chance.choices([10, 200, 20_000, 1_000_000], [10, 10, 4, 1])[0]
+        size = chance.choices([10, 200, 20_000, 300_000], [10, 10, 4, 1])[0]
         texts = [f"{writer.name}-{number}-{part}" for part in range(chance.randint(1, 3))]
         receipts = await writer.append_all([note(text, size) for text in texts])
         _report(pipe, zip(texts, receipts, strict=True))

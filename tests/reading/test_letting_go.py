@@ -4,7 +4,9 @@ import asyncio
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from io import BufferedReader
 from pathlib import Path
 
 import pytest
@@ -80,13 +82,39 @@ async def test_a_reader_that_is_cancelled_anywhere_closes_the_file(
 ) -> None:
     """Before it has the file, while it reads, while it closes."""
     block_bytes(64 * 1024)
-    for steps in range(0, 60, 3):
+    for steps in range(0, 90, 3):
         task = asyncio.ensure_future(read(session))
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await until_closed(session)
+
+
+def test_a_loop_that_ends_while_a_reader_opens_its_file_closes_it(
+    session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a thread still opens is waited for and closed, so nothing is left to the garbage collector."""
+    reached, go_on = threading.Event(), threading.Event()
+    files: list[BufferedReader] = []
+    original = reading._open
+
+    def slow(path: Path) -> BufferedReader:
+        reached.set()
+        go_on.wait()
+        files.append(original(path))
+        return files[0]
+
+    async def main() -> None:
+        readers.append(asyncio.ensure_future(tail(session, 1)))
+        await asyncio.to_thread(reached.wait)
+        readers[0].add_done_callback(lambda _: go_on.set())
+
+    readers: list[asyncio.Future[object]] = []
+    monkeypatch.setattr(reading, "_open", slow)
+    asyncio.run(main())
+    assert readers[0].cancelled()
+    assert files[0].closed
 
 
 async def test_a_reader_that_is_cancelled_while_the_file_is_opened_closes_it(
@@ -110,6 +138,25 @@ async def test_a_reader_that_is_cancelled_while_the_file_is_opened_closes_it(
         await task
     assert descriptors_of(session) == 1
     go_on.set()
+    await until_closed(session)
+
+
+async def test_a_reader_that_is_cancelled_while_it_waits_to_close_closes_the_file(session: Path) -> None:
+    """Also when every thread is busy at that moment, and the closing has not begun."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    found, go_on = iterate(session), threading.Event()
+    await anext(found)
+    busy = asyncio.ensure_future(asyncio.to_thread(go_on.wait))
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(found.aclose())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert descriptors_of(session) == 1
+    go_on.set()
+    await busy
     await until_closed(session)
 
 

@@ -42,10 +42,22 @@ class ScriptedSystem(System):
         if for_ever:
             self._for_ever[call] = error
 
+    def fail_at(self, number: int, error: OSError, *, for_ever: bool) -> None:
+        """Let the call of this number fail (and all calls of its name from then on)."""
+
+        def plan() -> None:
+            self._failures[self.calls[-1]] = [error]
+            if for_ever:
+                self._for_ever[self.calls[-1]] = error
+
+        self._acts[number] = plan
+
     def mend(self) -> None:
         """Let everything work again."""
         self._failures.clear()
         self._for_ever.clear()
+        self._acts.clear()
+        self._named_acts.clear()
         self._short.clear()
 
     def shorten(self, *sizes: int) -> None:

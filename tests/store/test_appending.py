@@ -153,7 +153,7 @@ def test_nothing_new_needs_no_second_sync(desk: Desk) -> None:
 
 
 def test_adopted_bytes_are_synced_too(desk: Desk) -> None:
-    """ "Synced" speaks of everything up to the revision, foreign lines included."""
+    """A sync speaks of everything up to the revision, foreign lines included."""
     desk.sync()
     desk.system.act_at("lstat", append_to(desk.path, b"{}\n"))
     desk.system.begin()

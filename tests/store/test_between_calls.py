@@ -19,93 +19,113 @@ Act = Callable[[Path], object]
 
 
 def append_line(path: Path) -> None:
+    """Append a whole record."""
     append_to(path, FOREIGN)()
 
 
 def append_two_lines(path: Path) -> None:
+    """Append two whole records."""
     append_to(path, FOREIGN + b'{"foreign":2}\n')()
 
 
 def append_half(path: Path) -> None:
+    """Append half a record."""
     append_to(path, b'{"foreign":')()
 
 
 def append_damage(path: Path) -> None:
+    """Append lines that are no records."""
     append_to(path, b"damage\n\n")()
 
 
 def edit_first(path: Path) -> None:
+    """Edit bytes without changing the length."""
     with path.open("r+b") as file:
         file.write(b'{"OWN":1}\n')
 
 
 def edit_and_append(path: Path) -> None:
+    """Edit and append."""
     edit_first(path)
     append_line(path)
 
 
 def truncate_a_little(path: Path) -> None:
+    """Cut the last line in two."""
     os.truncate(path, 15)
 
 
 def truncate_and_grow(path: Path) -> None:
+    """Cut the file and write something else there."""
     os.truncate(path, 10)
     append_to(path, b'{"OWN":2}\n' + OWN[0] + OWN[1] + OWN[2])()
 
 
 def empty_file(path: Path) -> None:
+    """Cut everything."""
     os.truncate(path, 0)
 
 
 def replace(path: Path) -> None:
+    """Put another file there."""
     other = path.with_name("other")
     other.write_bytes(b'{"other":1}\n')
     other.replace(path)
 
 
 def replace_with_more(path: Path) -> None:
+    """Put a copy there that has one line more."""
     other = path.with_name("other")
     other.write_bytes(path.read_bytes() + FOREIGN)
     other.replace(path)
 
 
 def remove(path: Path) -> None:
+    """Remove the file."""
     path.unlink()
 
 
 def steal_lock(path: Path) -> None:
+    """Remove the lock."""
     path.with_name(f".{path.name}.lock").unlink()
 
 
 def make_directory_of_it(path: Path) -> None:
+    """Put a directory there."""
     path.unlink()
     path.mkdir()
 
 
 def link_elsewhere(path: Path) -> None:
+    """Put a symbolic link there."""
     path.rename(path.with_name("moved"))
     path.symlink_to(path.with_name("moved"))
 
 
 def restore_backup(path: Path) -> None:
+    """Put the same bytes there under a new inode."""
     other = path.with_name("other")
     shutil.copy2(path, other)
     other.replace(path)
 
 
 def change_mode(path: Path) -> None:
+    """Change the mode."""
     path.chmod(0o640)
 
 
 def hard_link(path: Path) -> None:
+    """Make a second name."""
     path.with_name("link").hardlink_to(path)
 
 
 def touch(path: Path) -> None:
+    """Set the times."""
     os.utime(path)
 
 
 def rewrite_equal(path: Path) -> None:
+    """Write the same bytes over the file."""
     path.write_bytes(path.read_bytes())
 
 
@@ -300,7 +320,7 @@ def test_a_line_that_slips_into_the_creation_is_found(tmp_path: Path, new_desk: 
         assert [lines.count(line) for line in OWN] == [1, 1, 1]
         assert desk.knows_the_content
         # A half line that was there before we opened the file is torn: its bytes are put aside, not ended.
-        if not done and content not in (b"".join(OWN),):
+        if not done and content != b"".join(OWN):
             assert [foreign for report in reports for foreign in report.foreign]
         desk.close()
         number += 1

@@ -99,6 +99,14 @@ def test_what_comes_while_we_end_a_line_is_part_of_it(desk: Desk) -> None:
     assert desk.knows_the_content
 
 
+def test_a_torn_line_that_was_there_first_has_not_slipped_in(desk: Desk) -> None:
+    """Nothing of ours was written before we knew of it: the batch goes back, to be stamped with that knowledge."""
+    append_to(desk.path, b'{"half')()
+    report = desk.append(*OWN)
+    assert report.written is None
+    assert [(foreign.change, foreign.slipped) for foreign in report.foreign] == [(Change.TORN, False)]
+
+
 def test_a_torn_line_is_not_ended_where_another_begins(desk: Desk) -> None:
     """Each foreign half line gets its own time to be finished."""
     append_to(desk.path, b'{"first')()

@@ -93,14 +93,17 @@ async def test_an_edit_is_named_by_a_block_that_holds_it(session_path: Path) -> 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="without /proc nobody can be named")
 @pytest.mark.parametrize("act", [append_line, append_half_a_line, edit], ids=lambda act: act.__name__)
-async def test_the_process_that_has_the_file_open_is_suspected(session_path: Path, act) -> None:
-    """Pid and name of a real second process; never our own."""
-    async with gateway(session_path) as home:
-        with holding_open(home.path) as process:
-            error = await taken_over(home, act.__name__)
+async def test_the_process_that_has_the_file_open_is_suspected(tmp_path: Path, act) -> None:
+    """Pid and name of a real second process; never our own. The search is cut short on a busy machine: it has tries."""
+    for attempt in range(5):
+        async with gateway(tmp_path / f"session-{attempt}.jsonl") as home:
+            with holding_open(home.path) as process:
+                suspects = (await taken_over(home, act.__name__)).suspects
+        if suspects:
+            break
 
-        assert [suspect.pid for suspect in error.suspects] == [process.pid]
-        assert "python" in error.suspects[0].name
+    assert [suspect.pid for suspect in suspects] == [process.pid]
+    assert "python" in suspects[0].name
 
 
 @pytest.mark.parametrize("act", ACTS, ids=str)

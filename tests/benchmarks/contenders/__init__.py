@@ -1,0 +1,1 @@
+"""One file per contender; a new one needs `CONTENDER` and nothing else."""

@@ -1,0 +1,44 @@
+"""What the machine allows: orjson and one write per batch, one thread, no asyncio, no promise but fdatasync."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from ..model import Limit
+from ..records import Record
+
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+class OneThread(Limit):
+    """The pieces that workloads build their limit from."""
+
+    def open(self, path: Path) -> int:
+        """Open a file."""
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+    def write(self, fd: int, batch: Sequence[Record], *, sync: bool) -> None:
+        """Write one batch."""
+        os.write(fd, b"".join([orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in batch]))
+        if sync:
+            _fdatasync(fd)
+
+    def compare(self, path: Path) -> bytes:
+        """Read a whole file and digest it."""
+        return hashlib.sha256(path.read_bytes()).digest()
+
+    def tail(self, path: Path, count: int) -> list[Record]:
+        """Return the last records, reading nothing else."""
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            size = os.fstat(fd).st_size
+            end = os.pread(fd, 1 << 18, max(0, size - (1 << 18)))
+        finally:
+            os.close(fd)
+        return [orjson.loads(line) for line in end.splitlines()[-count:]]
+
+
+CONTENDER = OneThread()

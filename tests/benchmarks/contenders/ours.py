@@ -1,0 +1,57 @@
+"""The coordinator, through its public names, with every check on."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from coordinator import PLAIN, Coordinator, Durability, Limits, Session
+
+from ..model import Append, Bench, Contender, Journal
+from ..records import Record
+
+
+class OurJournal(Journal):
+    """A session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def append(self, writer: int) -> Append:  # noqa: D102
+        return self._session.writer(f"writer {writer}").append
+
+    def submit(self, writer: int) -> Append:  # noqa: D102
+        return self._session.writer(f"writer {writer}").submit
+
+    async def drain(self) -> None:  # noqa: D102
+        await self._session.drain()
+
+    def fence(self) -> AbstractAsyncContextManager[object]:  # noqa: D102
+        return self._session.writer("turn").fence()
+
+    async def close(self) -> None:  # noqa: D102
+        await self._session.aclose()
+
+
+class Ours(Contender):
+    """What all this is about."""
+
+    name = "ours"
+    has_modes = True
+    loops = ("asyncio", "uvloop")
+
+    @asynccontextmanager
+    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:  # noqa: D102
+        limits = Limits(open_files_max=10_000, content_check_bytes_max=bench.content_check_bytes_max)
+        async with Coordinator(durability=Durability[bench.mode], limits=limits) as coordinator:
+
+            async def open_file(path: Path) -> Journal:
+                return OurJournal(await coordinator.open(path, format=PLAIN))
+
+            yield open_file
+
+    async def tail(self, path: Path, count: int) -> Sequence[Record]:  # noqa: D102
+        async with Coordinator() as coordinator, await coordinator.open(path, create=False) as session:
+            return [entry.record for entry in await session.tail(count)]
+
+
+CONTENDER = Ours()

@@ -1,0 +1,212 @@
+"""What a contender and a workload are; a new one is one small file in `contenders` or `workloads`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from .records import Feed, Record
+
+Mode = Literal["NONE", "FENCE", "ALWAYS"]
+Loop = Literal["asyncio", "uvloop"]
+Figures = Mapping[str, float]
+Append = Callable[[Record], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is done in one measurement."""
+
+    repetitions: int
+    seconds: float
+    submitted_records: int
+    sessions: int
+    fences: int
+    file_megabytes: tuple[int, ...]
+
+
+SCALES = {
+    "quick": Scale(3, 0.15, 20_000, 100, 100, (20,)),
+    "full": Scale(7, 1.0, 100_000, 1_000, 1_500, (100, 1_000)),
+}
+
+
+class Journal(ABC):
+    """A file that a contender has opened."""
+
+    @abstractmethod
+    def append(self, writer: int) -> Append:
+        """Return what appends for this writer; done means written (and durable, in `ALWAYS`)."""
+
+    def submit(self, writer: int) -> Append:
+        """Return what hands a record over, waiting for room only."""
+        return self.append(writer)
+
+    async def drain(self) -> None:
+        """Wait until everything that was handed over is written."""
+
+    @abstractmethod
+    def fence(self) -> AbstractAsyncContextManager[object]:
+        """Guard a turn: find out at its end whether somebody else has written."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Give the file back."""
+
+
+class Contender(ABC):
+    """One way to append records to files."""
+
+    name: str
+    needs: Sequence[str] = ()
+    """Import names without which it is skipped."""
+    skips: Sequence[str] = ()
+    """Families of workloads that it has no answer to."""
+    has_modes = False
+    """Whether `NONE` and `FENCE` differ; if not, one of them is measured."""
+    loops: Sequence[Loop] = ("asyncio",)
+
+    @abstractmethod
+    def opened(self, bench: Bench) -> AbstractAsyncContextManager[Callable[[Path], Awaitable[Journal]]]:
+        """Set up what all files share; the value opens a file."""
+
+    async def tail(self, path: Path, count: int) -> Sequence[Record]:
+        """Open a file and return its last records."""
+        raise LookupError(f"{self.name} has no tail of {path.name}, {count}")
+
+    def lines(self, path: Path) -> Iterator[bytes]:
+        """Read the records of a file back, as lines."""
+        with path.open("rb") as file:
+            yield from file
+
+
+class Limit:
+    """No contender but the floor below all of them: one thread, no asyncio, one write per batch."""
+
+    name = "limit"
+    needs: Sequence[str] = ()
+    skips: Sequence[str] = ()
+    has_modes = False
+    loops: Sequence[Loop] = ("asyncio",)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What one measurement is made with."""
+
+    directory: Path
+    mode: Mode
+    scale: Scale
+    file: Callable[[int], Path]
+    """Returns a session file of so many megabytes, for all measurements to read."""
+    content_check_bytes_max: int | None
+
+    @property
+    def path(self) -> Path:
+        """Return the file that a workload with one file writes."""
+        return self.directory / "session.jsonl"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The figures of a workload, and what must be in the files now."""
+
+    figures: Figures
+    files: Mapping[Path, Sequence[Feed]]
+
+
+class Workload(ABC):
+    """Something to do that takes time."""
+
+    name: str
+    """As in the table; the part before the colon is its family."""
+    title: str
+    unit: str
+    """The first figure, which ratios are of."""
+    more_is_better = True
+    modes: Sequence[Mode] = ("NONE", "FENCE")
+    baseline = "limit"
+    content_check_bytes_max: int | None = 16 << 20
+    """The limit of that name; 0 compares metadata only."""
+    target: str = ""
+    """What our ratio to the baseline (or another figure) is to be."""
+
+    @abstractmethod
+    async def run(self, contender: Contender, bench: Bench) -> Outcome:
+        """Do it with a contender."""
+
+    def run_limit(self, limit: Any, bench: Bench) -> Outcome | None:
+        """Do it as fast as one thread can; None if that would mean nothing."""
+        del limit, bench
+        return None
+
+    has_limit = True
+
+    def is_for(self, contender: Contender | Limit) -> bool:
+        """Whether the contender takes part."""
+        if isinstance(contender, Limit):
+            return self.has_limit
+        return self.name.partition(":")[0] not in contender.skips and self.name not in contender.skips
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of the table: a workload with a contender in a mode on an event loop."""
+
+    workload: str
+    contender: str
+    mode: Mode
+    loop: Loop
+
+    @property
+    def label(self) -> str:
+        """Return the name of the row."""
+        return self.contender + (f" {self.mode}" if self.contender_has_modes else "") + self._loop_label
+
+    @property
+    def contender_has_modes(self) -> bool:
+        """Whether the mode says something."""
+        return contenders()[self.contender].has_modes
+
+    @property
+    def _loop_label(self) -> str:
+        return " uvloop" if self.loop == "uvloop" else ""
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    parent = importlib.import_module(f"{__package__}.{package}")
+    for info in sorted(pkgutil.iter_modules(parent.__path__), key=lambda info: info.name):
+        yield importlib.import_module(f"{parent.__name__}.{info.name}")
+
+
+def contenders() -> dict[str, Contender | Limit]:
+    """Find every contender: one file each, with `CONTENDER`; the limit first."""
+    found = [module.CONTENDER for module in _modules("contenders")]
+    return {contender.name: contender for contender in sorted(found, key=lambda it: not isinstance(it, Limit))}
+
+
+def workloads() -> dict[str, Workload]:
+    """Find every workload: one file per family, with `WORKLOADS`."""
+    return {workload.name: workload for module in _modules("workloads") for workload in module.WORKLOADS}
+
+
+def missing(contender: Contender | Limit) -> list[str]:
+    """Name what has to be installed for this contender."""
+    return [name for name in contender.needs if find_spec(name) is None]
+
+
+def cells(workload: Workload, contender: Contender | Limit) -> Iterator[Cell]:
+    """List what is measured of a contender in a workload."""
+    modes = workload.modes if contender.has_modes else workload.modes[:1]
+    for mode in modes if workload.is_for(contender) else ():
+        for loop in contender.loops:
+            if loop == "asyncio" or find_spec(loop):
+                yield Cell(workload.name, contender.name, mode, loop)
