@@ -105,7 +105,7 @@ class Foreign:
     `slipped` means: it stands before lines of ours that were stamped without knowing it. `records` are all records of
     an appended range, None if there were too many to keep; `damaged` counts its lines that are no records. `tail` is
     what the range means to the format, None if it holds no record. APPENDED and TORN are adopted by the store before
-    it reports them: its next revision contains them.
+    it reports them: its next revision contains them. `header` is that of a file that appeared where there was none.
     """
 
     change: Change
@@ -119,6 +119,7 @@ class Foreign:
     tail: Tail | None = None
     suspects: tuple[Suspect, ...] = ()
     slipped: bool = False
+    header: Record | None = None
 
 
 class Fault(Enum):

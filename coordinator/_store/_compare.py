@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._core._change import Evidence, classify
 from .._core._effects import Foreign
-from .._core._errors import CoordinatorError
+from .._core._errors import FormatError, PathError, WriteFailedError
 from .._core._lines import LINE_FEED
 from .._core._values import Change, Suspect
 from ._content import Content, Digest, digesting, fingerprint, look, new_digest, times_of
@@ -174,7 +174,10 @@ class Comparer:
         """Open another file that now has our path if its content is one of these; None if not."""
         if found.st_size not in lengths:
             return None
-        fd = self._system.open(content.path, EXISTING)
+        try:
+            fd = self._system.open(content.path, EXISTING)
+        except (FileNotFoundError, PermissionError):
+            return None
         try:
             there = self._system.fstat(fd)
             digest = digests[lengths.index(found.st_size)].digest()
@@ -238,7 +241,11 @@ class Comparer:
         """Take a file that appeared where we had none; an empty one is simply used."""
         try:
             loaded = self._opener.load(generation=content.generation)
-        except CoordinatorError:
+        except WriteFailedError as error:
+            raise error.__cause__ or error from None
+        except (FormatError, PathError) as error:
+            if isinstance(error, PathError) and error.errno is not None:
+                raise
             verdict.foreign.append(self.foreign(Change.REPLACED, content, found))
             return
         if loaded is None:
@@ -246,7 +253,7 @@ class Comparer:
         content.take(loaded.content)
         if loaded.content.length:
             foreign = self.adopt(content, loaded.content.length, found, change=Change.APPENDED)
-            verdict.foreign.append(foreign)
+            verdict.foreign.append(replace(foreign, header=loaded.header))
 
     # Evidence
 

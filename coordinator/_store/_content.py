@@ -83,8 +83,10 @@ class Debris:
 
     @property
     def must_be_cut(self) -> bool:
-        """Whether ending it is not enough: it holds lines that the core believes unwritten (the last one may lack
-        only its end), or half a header."""
+        """Whether ending it is not enough: it holds half a header, or lines that the core believes unwritten.
+
+        The last of them may lack only its end.
+        """
         return LINE_FEED in self.data or self.start == 0 or is_object(self.data)
 
 

@@ -40,18 +40,19 @@ def join_pieces(pieces: Sequence[tuple[int, int]]) -> list[Run]:
     return runs
 
 
-def place_lines(sizes: Sequence[int], runs: Sequence[Run], glued: Sequence[bool]) -> list[int | None]:
+def place_lines(
+    sizes: Sequence[int], runs: Sequence[Run], glued: Sequence[bool], ended: Sequence[bool]
+) -> list[int | None]:
     """Return the file offset of each line (of these sizes), None for a line that is not whole.
 
     A line that was torn over two runs is not whole, nor is one that starts a run that is `glued` to foreign bytes
-    without a line feed.
+    without a line feed. Of a run that is `ended` by somebody else's line feed the last line may lack its own.
     """
-    ends = list(accumulate(sizes))
     offsets: list[int | None] = [None] * len(sizes)
-    for run, is_glued in zip(runs, glued, strict=True):
-        for number, (size, end) in enumerate(zip(sizes, ends, strict=True)):
+    for run, is_glued, is_ended in zip(runs, glued, ended, strict=True):
+        for number, (size, end) in enumerate(zip(sizes, accumulate(sizes), strict=True)):
             start = end - size
-            if run.first <= start and end <= run.last and not (is_glued and start == run.first):
+            if run.first <= start and end <= run.last + is_ended and not (is_glued and start == run.first):
                 offsets[number] = start + run.shift
     return offsets
 

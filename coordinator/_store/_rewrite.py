@@ -136,7 +136,9 @@ class Rewriter:
         self._durable.wrote()
         # What others appended until the exchange is brought over, found, and adopted like any foreign line.
         verdict = self._comparer.compare(content)
-        return Report(content.revision, foreign=tuple(verdict.foreign), torn=verdict.torn, tail=self._tail)
+        # What has only moved metadata was the exchange itself.
+        foreign = tuple(foreign for foreign in verdict.foreign if foreign.change is not Change.TOUCHED)
+        return Report(content.revision, foreign=foreign, torn=verdict.torn, tail=self._tail)
 
     def _holds_what_we_believe(self, content: Content) -> bool:
         try:

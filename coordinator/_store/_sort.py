@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from enum import Enum
 
+from .._core._lines import LINE_FEED
 from .._core._values import Change
 from ._batch import Batch, Round
 from ._compare import Comparer
@@ -67,14 +68,15 @@ class Sorter:
 
     def _sort_in(self, content: Content, batch: Batch, current: Round, found: os.stat_result) -> Sorted:
         assert content.fd is not None
-        runs, glued = current.runs, list[bool]()
+        runs, glued, ended = current.runs, list[bool](), list[bool]()
         for run in runs:
             if run.start > content.length:
                 batch.foreign.append(self._comparer.adopt(content, run.start, found, slipped=True))
             glued.append(content.inside_line)
             if not self._believe(content, current, run):
                 return self._stop(content, batch, Change.REWRITTEN, found)
-        batch.place(current, place_lines(current.sizes, runs, glued))
+            ended.append(self._system.pread(content.fd, 1, run.end) == LINE_FEED)
+        batch.place(current, place_lines(current.sizes, runs, glued, ended))
         if not ends_line(self._system, content.fd, found.st_size):
             return Sorted.TORN
         if found.st_size > content.length:

@@ -50,7 +50,7 @@ class Journal(ABC):
         """Return what hands a record over, waiting for room only."""
         return self.append(writer)
 
-    async def drain(self) -> None:
+    async def drain(self) -> None:  # noqa: B027 - most contenders have nothing to wait for
         """Wait until everything that was handed over is written."""
 
     @abstractmethod
@@ -136,6 +136,7 @@ class Workload(ABC):
     baseline = "limit"
     content_check_bytes_max: int | None = 16 << 20
     """The limit of that name; 0 compares metadata only."""
+    has_limit = True
     target: str = ""
     """What our ratio to the baseline (or another figure) is to be."""
 
@@ -148,13 +149,21 @@ class Workload(ABC):
         del limit, bench
         return None
 
-    has_limit = True
+    @property
+    def family(self) -> str:
+        """Return the name without its size."""
+        return self.name.partition(":")[0]
+
+    def is_of(self, scale: Scale) -> bool:
+        """Whether it is part of the run at this scale."""
+        del scale
+        return True
 
     def is_for(self, contender: Contender | Limit) -> bool:
         """Whether the contender takes part."""
         if isinstance(contender, Limit):
             return self.has_limit
-        return self.name.partition(":")[0] not in contender.skips and self.name not in contender.skips
+        return self.family not in contender.skips
 
 
 @dataclass(frozen=True)
@@ -169,16 +178,8 @@ class Cell:
     @property
     def label(self) -> str:
         """Return the name of the row."""
-        return self.contender + (f" {self.mode}" if self.contender_has_modes else "") + self._loop_label
-
-    @property
-    def contender_has_modes(self) -> bool:
-        """Whether the mode says something."""
-        return contenders()[self.contender].has_modes
-
-    @property
-    def _loop_label(self) -> str:
-        return " uvloop" if self.loop == "uvloop" else ""
+        mode = f" {self.mode}" if contenders()[self.contender].has_modes else ""
+        return self.contender + mode + (" uvloop" if self.loop == "uvloop" else "")
 
 
 def _modules(package: str) -> Iterator[ModuleType]:

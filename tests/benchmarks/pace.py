@@ -2,14 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import batched
-from pathlib import Path
 from time import perf_counter
-from typing import Any
 
-from .model import Append, Figures, Journal, Outcome
-from .records import Feed, feeds
+from .model import Append, Figures, Journal
+from .records import Feed
 
 PROBE_SECONDS = 0.04
 
@@ -33,52 +29,37 @@ async def records_per_second(journals: Sequence[tuple[Journal, Sequence[Feed]]],
     return count * len(writers) / (perf_counter() - begun)
 
 
-async def append_paced(append: Append, feed: Feed, interval_seconds: float) -> None:
-    """Append at a steady pace until cancelled."""
-    due = perf_counter()
-    while True:
-        due = max(due + interval_seconds, perf_counter() - interval_seconds)
-        await asyncio.sleep(due - perf_counter())
-        for record in feed.take(1):
-            await append(record)
+class Load:
+    """Writers that keep one file busy while something else is measured; the way out ends them."""
+
+    def __init__(self, journal: Journal, fed: Sequence[Feed], *, interval_seconds: float | None = None) -> None:
+        self._journal, self._fed, self._interval_seconds = journal, fed, interval_seconds
+        self._over = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> None:
+        for number, feed in enumerate(self._fed):
+            await append_all(self._journal.append(number), feed, 1)
+            self._tasks.append(asyncio.create_task(self._write(self._journal.append(number), feed)))
+
+    async def _write(self, append: Append, feed: Feed) -> None:
+        due = perf_counter()
+        while not self._over:
+            await append(feed.take(1)[0])
+            if self._interval_seconds is None:
+                await asyncio.sleep(0)  # a gateway's handlers give way too
+            else:
+                due = max(due + self._interval_seconds, perf_counter() - self._interval_seconds)
+                await asyncio.sleep(due - perf_counter())
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._over = True
+        await asyncio.gather(*self._tasks)
+        await self._journal.drain()
 
 
-async def append_gladly(append: Append, feed: Feed) -> None:
-    """Append without a pause until cancelled, giving way after each record, as a gateway's handlers do."""
-    while True:
-        for record in feed.take(1):
-            await append(record)
-        await asyncio.sleep(0)
-
-
-async def end(tasks: Sequence[asyncio.Task[Any]], journal: Journal) -> None:
-    """Stop the writers; what they had handed over is written all the same."""
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
-    await journal.drain()
-
-
-def limit_records_per_second(limit: Any, path: Path, writers: int, seconds: float, *, sync: bool) -> Outcome:
-    """Write batches of as many records as there are writers, for so long."""
-    fed = feeds(writers)
-    (fd, count), rows = (limit.open(path), 0), list(zip(*(feed.take(64) for feed in fed), strict=True))
-    limit.write(fd, rows[0], sync=sync)
-    begun = perf_counter()
-    while (elapsed := perf_counter() - begun) < seconds:
-        limit.write(fd, rows[(count := count + 1) % len(rows)], sync=sync)
-    return Outcome({"records/s": count * writers / elapsed}, {path: fed})
-
-
-def microseconds(times: Sequence[float], name: str = "") -> Figures:
-    """Return the median and the 99th percentile of a row of seconds."""
+def microseconds(times: Sequence[float]) -> Figures:
+    """Return the 99th percentile and the median of a row of seconds."""
     ordered = sorted(times)
     rank = min(len(ordered) - 1, int(len(ordered) * 0.99))
-    return {f"{name}p50 µs": ordered[len(ordered) // 2] * 1e6, f"{name}p99 µs": ordered[rank] * 1e6}
-
-
-def in_batches(records: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
-    """Cut records into batches."""
-    return list(batched(records, size))
+    return {"p99 µs": ordered[rank] * 1e6, "p50 µs": ordered[len(ordered) // 2] * 1e6}

@@ -16,7 +16,6 @@ COUNT = 4096
 MEDIAN_BYTES, BYTES_MAX = 589, 66_000
 SPREAD = 1.41  # of a log-normal distribution: gives the mean
 SEED = 20_261_122
-FEED_MAX = 1024
 
 WORDS = (
     "session", "fence", "the reply was paid for", 'said "no"', "näher", "line\nbreak", "C:\\path", "tokens", "📎",
@@ -39,7 +38,14 @@ def _record(number: int, size: int, text: str, chance: random.Random) -> Record:
     record: Record = {"type": "custom", "number": number}
     if size > 250:
         usage = {"input": chance.randrange(90_000), "output": chance.randrange(4_000), "cost": {"total": 0.0123}}
-        record = {"type": "message", "number": number, "role": "assistant", "usage": usage, "stop": False, "error": None}
+        record = {
+            "type": "message",
+            "number": number,
+            "role": "assistant",
+            "usage": usage,
+            "stop": False,
+            "error": None,
+        }
     record["content"] = [{"type": "text", "text": ""}]
     # The text is cut by characters; what escapes and UTF-8 add is taken off again.
     room, start = max(0, size - len(orjson.dumps(record))), chance.randrange(8_000)
@@ -63,12 +69,16 @@ def lines() -> Sequence[bytes]:
 class Feed:
     """The records of one writer of one file, endless: every `stride`-th, so that a number tells whose it is."""
 
-    def __init__(self, writer: int, stride: int, *, offset: int = 0) -> None:
-        length = min(COUNT // stride, FEED_MAX)
+    def __init__(self, writer: int, stride: int, *, offset: int = 0, length: int = COUNT) -> None:
+        length = min(COUNT // stride, length)
         self.numbers = [(writer + (offset + step) * stride) % COUNT for step in range(length)]
         self.stride = stride
         self.taken = 0
-        self._records = cycle([records()[number] for number in self.numbers])
+        self._records = cycle(self.all())
+
+    def all(self) -> list[Record]:
+        """Return its records, once each."""
+        return [records()[number] for number in self.numbers]
 
     def take(self, count: int) -> list[Record]:
         """Take the next records."""
@@ -76,6 +86,6 @@ class Feed:
         return list(islice(self._records, count))
 
 
-def feeds(writers: int, *, offset: int = 0) -> list[Feed]:
+def feeds(writers: int, *, offset: int = 0, length: int = COUNT) -> list[Feed]:
     """Return the feeds of all writers of one file; their number must divide that of the records."""
-    return [Feed(writer, writers, offset=offset) for writer in range(writers)]
+    return [Feed(writer, writers, offset=offset, length=length) for writer in range(writers)]

@@ -285,6 +285,16 @@ def test_a_comparison_does_not_wait_behind_records_that_cannot_be_written() -> N
     assert comparison.done
 
 
+def test_a_check_comes_before_the_queue() -> None:
+    """A comparison needs no room, so it never waits behind records that do."""
+    world = World()
+    fence = world.enter(world.writer("chat"))
+    world.run()
+    world.offer(world.writer("memory"))
+    world.machine.check_fence(fence)
+    assert [type(effect) for effect in world.run()] == [Compare, Append]
+
+
 def test_a_failed_write_latches_the_session() -> None:
     """Everybody who waits is told, and told what became of the record."""
     world = World()

@@ -50,12 +50,11 @@ class Listener:
         self.hear("fence_entering", (writer, dict(annotations)))
 
     @hookimpl
-    def fence_left(self, writer, annotations, asked_at, entered_at, left_at, before, after, error, raised):
+    def fence_left(  # noqa: PLR0917 - the hook's arguments
+        self, writer, annotations, asked_at, entered_at, left_at, before, after, error, raised
+    ):
         """Note it."""
-        story = {
-            "writer": writer, "annotations": annotations, "asked_at": asked_at, "entered_at": entered_at,
-            "left_at": left_at, "before": before, "after": after, "error": error, "raised": raised,
-        }  # fmt: skip
+        story = locals()
         self.hear("fence_left", story)
 
     @hookimpl

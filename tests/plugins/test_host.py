@@ -10,6 +10,7 @@ import pytest
 import coordinator._host as host
 from coordinator import ClosedError, Coordinator, TakeoverError, hookimpl
 from coordinator.testing import foreign_append
+from tests.plugins.waiting import until
 
 
 async def test_a_plugin_hears_the_whole_life_of_a_session(session_path, listener) -> None:
@@ -199,8 +200,8 @@ async def test_a_removed_plugin_hears_nothing_more_and_its_tasks_end(session_pat
 
     worker = Worker()
     async with Coordinator(plugins=[worker]) as coordinator:
-        while not coordinator.statistics().plugins["worker"].tasks:
-            await asyncio.sleep(0)
+        await begun.wait()
+        assert coordinator.statistics().plugins["worker"].tasks == 1
         await coordinator.unregister(worker)
         assert ended.is_set()
         session = await coordinator.open(session_path)
@@ -230,8 +231,7 @@ async def test_a_plugins_tasks_end_with_the_coordinator_and_begin_with_it_again(
     coordinator = Coordinator(plugins=[Worker()])
     for count in (1, 2):
         await coordinator.start()
-        while len(begun) < count:
-            await asyncio.sleep(0)
+        await until(lambda number=count: len(begun) == number)
         await coordinator.aclose()
         assert len(ended) == count
 

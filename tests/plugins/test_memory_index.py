@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from coordinator import PI, Coordinator, Limits, SessionState, TakeoverError
+from coordinator.testing import foreign_append
 from coordinator_memory_index import MemoryIndex
 from coordinator_memory_index._database import Database
 from coordinator_memory_index._texts import Text
-
-from coordinator import PI, Coordinator, Limits
-from coordinator.testing import foreign_append
+from tests.plugins.waiting import until
 from tests.support.records import message
 
 
@@ -25,6 +26,11 @@ def said(role: str, text: str) -> dict:
 async def found(memory: MemoryIndex, query: str, **options) -> list[int]:
     """Return the offsets of what is found, in the file's order."""
     return sorted(hit.offset for hit in await memory.search(query, 1000, **options))
+
+
+async def is_found(memory: MemoryIndex, query: str, expected: list[int]) -> bool:
+    """Say whether exactly this is found."""
+    return await found(memory, query) == expected
 
 
 async def test_what_was_said_is_found(session_path) -> None:
@@ -106,10 +112,7 @@ async def test_each_turn_leaves_one_mark_at_most_and_marks_are_not_indexed(sessi
             async with session.writer("chat").fence() as fence:
                 await fence.append(said("user", f"number {number}"))
                 await fence.append(said("assistant", f"answer {number}"))
-            while session.statistics().writers.get("memory-index") is None or (
-                session.statistics().writers["memory-index"].written_records <= number
-            ):
-                await asyncio.sleep(0)
+            await until(lambda marks=number + 1: session_path.read_text().count('"memory-index"') == marks)
         async with session.writer("chat").fence():
             pass
         await session.aclose()
@@ -130,8 +133,7 @@ async def test_a_rewritten_session_is_indexed_anew(session_path) -> None:
         await session.writer("chat").append(said("user", "lantern after"))
         expected = [entry.offset async for entry in session.records()]
         assert len(expected) == 6
-        while await found(memory, "lantern") != expected:
-            await asyncio.sleep(0)
+        await until(lambda: is_found(memory, "lantern", expected))
 
 
 async def test_a_file_that_another_process_replaced_is_indexed_anew(session_path) -> None:
@@ -143,11 +145,11 @@ async def test_a_file_that_another_process_replaced_is_indexed_anew(session_path
         await memory.settled(session)
         content = session_path.read_bytes().replace(b"lantern", b"compass")
         session_path.write_bytes(content)
-        with pytest.raises(Exception, match="rewrote"):
-            await session.writer("chat").append(said("user", "map"))
+        with pytest.raises(TakeoverError):
+            async with session.writer("chat").fence():
+                pass
         await session.reopen()
-        while not await memory.search("compass"):
-            await asyncio.sleep(0)
+        await until(lambda: memory.search("compass"))
         assert await memory.search("lantern") == []
 
 
@@ -184,9 +186,13 @@ async def test_an_idle_session_is_let_go_and_followed_again(tmp_path) -> None:
         await first.sync()
         await memory.settled(first)
         second = await coordinator.open(tmp_path / "b.jsonl", format=PI)
-        while first.state.value != "parked":
+
+        async def is_parked() -> bool:
             await second.writer("chat").append(said("user", "map"))
             await second.sync()
+            return first.state is SessionState.PARKED
+
+        await until(is_parked)
         await first.writer("chat").append(said("user", "lantern two"))
         await memory.settled(first)
         assert len(await memory.search("lantern", session=first)) == 2

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from coordinator import Coordinator, Limits, QueueFullError, hookimpl
+from coordinator import Coordinator, Limits, QueueFullError, SessionState, hookimpl
+from tests.plugins.waiting import until
 
 QUICK = Limits(hook_seconds_max=0.05)
 
@@ -157,7 +158,7 @@ async def test_a_task_that_fails_is_reported_by_name(listener, events) -> None:
 
 async def test_a_task_that_does_not_end_is_left_behind(events) -> None:
     """Closing the coordinator is bounded whatever a plugin does."""
-    release = asyncio.Event()
+    begun, release = asyncio.Event(), asyncio.Event()
 
     class Clinging:
         name = "clinging"
@@ -167,14 +168,13 @@ async def test_a_task_that_does_not_end_is_left_behind(events) -> None:
             spawn(self.work())
 
         async def work(self):
+            begun.set()
             while not release.is_set():
                 with contextlib.suppress(asyncio.CancelledError):
                     await release.wait()
 
-    async with Coordinator(plugins=[Clinging()], observers=[events], limits=QUICK) as coordinator:
-        while not coordinator.statistics().plugins["clinging"].tasks:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
+    async with Coordinator(plugins=[Clinging()], observers=[events], limits=QUICK):
+        await begun.wait()
     release.set()
     assert [plugin for plugin, _ in events.failures()] == ["clinging"]
 
@@ -200,8 +200,7 @@ async def test_a_plugin_that_floods_does_not_starve_the_turn(session_path) -> No
 
     async with Coordinator(plugins=[Flooding()], limits=limits) as coordinator:
         session = await coordinator.open(session_path)
-        while not (flood := session.statistics().writers.get("flood")) or not flood.refused_records:
-            await asyncio.sleep(0)
+        await until(lambda: (flood := session.statistics().writers.get("flood")) and flood.refused_records)
         for number in range(5):
             async with session.writer("chat").fence() as fence:
                 await fence.append({"reply": number})
@@ -242,8 +241,7 @@ async def test_a_plugin_that_appends_after_the_end_is_refused(session_path, list
             spawn(self.work(session))
 
         async def work(self, session):
-            while session.state.value != "closed":
-                await asyncio.sleep(0)
+            await until(lambda: session.state is SessionState.CLOSED)
             listener.hear("trying")
             await session.writer("late").append({"late": True})
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from coordinator_model_snapshot import ModelSnapshot
 
 from coordinator import PI, PLAIN, Coordinator
+from coordinator_model_snapshot import ModelSnapshot
 from tests.support.records import message
 
 OPUS = {"provider": "anthropic", "modelApi": "anthropic-messages", "modelId": "opus"}

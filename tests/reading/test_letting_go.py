@@ -76,7 +76,11 @@ async def test_a_reader_that_fails_closes_the_file(session: Path) -> None:
     assert descriptors_of(session) == 0
 
 
-@pytest.mark.parametrize("read", [lambda path: tail(path, 2_000), lambda path: branch(path, "none"), entries])
+@pytest.mark.parametrize(
+    "read",
+    [lambda path: tail(path, 2_000), lambda path: branch(path, "none"), entries],
+    ids=["tail", "branch", "entries"],
+)
 async def test_a_reader_that_is_cancelled_anywhere_closes_the_file(
     read: Callable[[Path], Awaitable[object]], session: Path, block_bytes: Callable[[int], None]
 ) -> None:

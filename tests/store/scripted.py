@@ -8,7 +8,7 @@ from coordinator._store import System
 
 CALLS = (
     "lstat", "fstat", "open", "close", "write", "position", "pread", "truncate", "sync", "sync_directory",
-    "make_directory", "list_directory", "unlink",
+    "make_directory", "list_directory", "unlink", "rename", "exchange", "link", "copy_owner",
 )  # fmt: skip
 
 

@@ -91,6 +91,8 @@ def test_a_session_that_appears_is_healed_and_adopted(session_path: Path, new_de
     assert (foreign.start, foreign.end, foreign.damaged) == (0, len(HEADER + RECORD), 0)
     assert foreign.tail is not None
     assert foreign.tail.leaf == "a"
+    assert foreign.header is not None
+    assert foreign.header["id"] == "x"
     assert session_path.read_bytes() == HEADER + RECORD
     assert desk.knows_the_content
 
@@ -102,6 +104,28 @@ def test_something_else_that_appears_stops(session_path: Path, new_desk: OpenDes
     session_path.write_bytes(b"no session\n")
     assert [foreign.change for foreign in desk.append(RECORD, header=HEADER).foreign] == [Change.REPLACED]
     assert session_path.read_bytes() == b"no session\n"
+
+
+def test_a_file_that_appears_and_cannot_be_opened_is_an_error(session_path: Path, new_desk: OpenDesk) -> None:
+    """Too many open files are no takeover; with one less, it is looked at again."""
+    desk = new_desk()
+    desk.open()
+    session_path.write_bytes(b"{}\n")
+    desk.system.fail("open", OSError(errno.EMFILE, "too many"))
+    report = desk.append(RECORD)
+    assert (report.foreign, report.error and report.error.errno) == ((), errno.EMFILE)
+    assert [foreign.change for foreign in desk.append(RECORD).foreign] == [Change.APPENDED]
+
+
+def test_a_torn_file_that_appears_and_cannot_be_healed_is_an_error(session_path: Path, new_desk: OpenDesk) -> None:
+    """A full disk is no takeover either."""
+    desk = new_desk()
+    desk.open()
+    session_path.write_bytes(b'{}\n{"torn')
+    desk.system.fail("write", OSError(errno.ENOSPC, "full"))
+    report = desk.compare()
+    assert (report.foreign, report.error and report.error.errno) == ((), errno.ENOSPC)
+    assert [foreign.change for foreign in desk.compare().foreign] == [Change.APPENDED]
 
 
 def test_a_directory_that_appears_is_an_error(session_path: Path, new_desk: OpenDesk) -> None:

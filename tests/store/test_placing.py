@@ -23,12 +23,17 @@ def test_lines_in_order_begin_where_the_one_before_ends() -> None:
 
 def test_a_line_torn_over_two_runs_is_nowhere() -> None:
     """Half a line here and half a line there is no line."""
-    assert place_lines([4, 4], [Run(0, 0, 6), Run(9, 6, 8)], [False, False]) == [0, None]
+    assert place_lines([4, 4], [Run(0, 0, 6), Run(9, 6, 8)], [False, False], [False, False]) == [0, None]
 
 
 def test_a_line_glued_to_foreign_bytes_is_nowhere() -> None:
     """Only the first line of a run can be glued."""
-    assert place_lines([4, 4], [Run(5, 0, 8)], [True]) == [None, 9]
+    assert place_lines([4, 4], [Run(5, 0, 8)], [True], [False]) == [None, 9]
+
+
+def test_a_line_that_somebody_else_has_ended_is_whole() -> None:
+    """Other programs end torn lines too; written again, it would stand there twice."""
+    assert place_lines([4, 4], [Run(0, 0, 7), Run(9, 7, 8)], [False, False], [True, False]) == [0, 4]
 
 
 @given(LINES, st.lists(st.tuples(st.integers(1, 30), FOREIGN), max_size=5), FOREIGN)
@@ -47,12 +52,9 @@ def test_a_placed_line_is_a_whole_line_of_the_file(
         content += data[done:]
     runs = join_pieces(pieces)
     glued = [content[run.start - 1 : run.start] != b"\n" for run in runs]
-    for line, offset, end in zip(
-        lines, place_lines([*map(len, lines)], runs, glued), accumulate(map(len, lines)), strict=True
-    ):
-        own = [
-            run.start + end - len(line) - run.first for run in runs if run.first <= end - len(line) and end <= run.last
-        ]
-        whole = [at for at in own if content[at - 1 : at] == b"\n"]
-        assert ([] if offset is None else [offset]) == whole
-        assert offset is None or content[offset : offset + len(line)] == line
+    ended = [content[run.end : run.end + 1] == b"\n" for run in runs]
+    placed = place_lines([*map(len, lines)], runs, glued, ended)
+    for line, offset, end in zip(lines, placed, accumulate(map(len, lines)), strict=True):
+        starts = [run.shift + end - len(line) for run in runs if run.first <= end - len(line) < run.last]
+        whole = [at for at in starts if content[at - 1 : at] == b"\n" and content[at : at + len(line)] == line]
+        assert offset in (whole or [None])

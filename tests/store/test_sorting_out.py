@@ -58,6 +58,29 @@ def test_a_glued_line_is_written_again_before_it_is_acknowledged(desk: Desk) -> 
     assert desk.knows_the_content
 
 
+def test_what_stands_before_a_line_that_was_written_again_has_slipped_in(desk: Desk) -> None:
+    """Although it landed behind our batch: the last line of ours is behind it, and does not know of it."""
+    desk.system.act_at("write", append_to(desk.path, b'{"half'))
+    desk.system.act_at("position", append_to(desk.path, FOREIGN))
+    report = desk.append(*OWN)
+    assert desk.content.endswith(FOREIGN + OWN[0])
+    assert [(foreign.change, foreign.slipped) for foreign in report.foreign] == [
+        (Change.TORN, True),
+        (Change.APPENDED, True),
+    ]
+
+
+def test_a_line_of_ours_that_somebody_else_has_ended_is_not_written_again(desk: Desk) -> None:
+    """Between two pieces of a short write another program may give our half line its end."""
+    desk.system.shorten(9)
+    desk.system.begin()
+    desk.system.act_before(3, append_to(desk.path, b"\n"))
+    report = desk.append(*OWN)
+    assert report.written is not None
+    assert [desk.content.splitlines(keepends=True).count(line) for line in OWN] == [1, 1, 1]
+    assert desk.knows_the_content
+
+
 def test_a_foreign_half_line_behind_ours_may_be_finished(desk: Desk) -> None:
     """We wait before we end it: most writers finish what they begin."""
     desk.system.act_at("position", append_to(desk.path, FOREIGN[:5]))

@@ -53,6 +53,7 @@ class Copier:
         """Copy until the session is closed and everything has arrived."""
         destination = await asyncio.to_thread(Destination, self._url, self._options.storage_options, self._source.name)
         start, self.arrived = await self._insist(lambda: destination.resume(self._source, self._end))
+        self._change()
         while await self._more():
             start = await self._send(destination, start, self._end)
             self._note()

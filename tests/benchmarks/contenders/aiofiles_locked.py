@@ -23,7 +23,7 @@ class AiofilesJournal(Journal):
         self._lock = asyncio.Lock()
         self._length = path.stat().st_size
 
-    def append(self, writer: int) -> Append:  # noqa: D102
+    def append(self, writer: int) -> Append:
         return self._append
 
     async def _append(self, record: Record) -> None:
@@ -33,12 +33,12 @@ class AiofilesJournal(Journal):
             if self._sync:
                 await asyncio.to_thread(_fdatasync, self._file.fileno())
 
-    async def drain(self) -> None:  # noqa: D102
+    async def drain(self) -> None:
         async with self._lock:
             pass
 
     @asynccontextmanager
-    async def fence(self) -> AsyncIterator[None]:  # noqa: D102
+    async def fence(self) -> AsyncIterator[None]:
         before = await self._is_ours()
         yield
         if not before or not await self._is_ours():
@@ -50,7 +50,7 @@ class AiofilesJournal(Journal):
         async with self._lock:
             return (await aiofiles.os.stat(self._path)).st_size == self._length
 
-    async def close(self) -> None:  # noqa: D102
+    async def close(self) -> None:
         await self._file.close()
 
 
@@ -62,7 +62,7 @@ class Aiofiles(Contender):
     skips = ("W6c", "W6d", "W8")
 
     @asynccontextmanager
-    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:  # noqa: D102
+    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:
         import aiofiles
 
         async def open_file(path: Path) -> Journal:

@@ -21,7 +21,7 @@ class FloorJournal(Journal):
         self._lines: list[bytes] = []
         self._futures: list[asyncio.Future[None]] = []
 
-    def append(self, writer: int) -> Append:  # noqa: D102
+    def append(self, writer: int) -> Append:
         return self._append
 
     def _append(self, record: Record) -> asyncio.Future[None]:
@@ -40,10 +40,10 @@ class FloorJournal(Journal):
             future.set_result(None)
 
     @asynccontextmanager
-    async def fence(self) -> AsyncIterator[None]:  # noqa: D102
+    async def fence(self) -> AsyncIterator[None]:
         yield
 
-    async def close(self) -> None:  # noqa: D102
+    async def close(self) -> None:
         os.close(self._fd)
 
 
@@ -55,7 +55,7 @@ class Floor(Contender):
     loops = ("asyncio", "uvloop")
 
     @asynccontextmanager
-    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:  # noqa: D102
+    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:
         async def open_file(path: Path) -> Journal:
             return FloorJournal(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
 

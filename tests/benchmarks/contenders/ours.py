@@ -16,19 +16,19 @@ class OurJournal(Journal):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def append(self, writer: int) -> Append:  # noqa: D102
+    def append(self, writer: int) -> Append:
         return self._session.writer(f"writer {writer}").append
 
-    def submit(self, writer: int) -> Append:  # noqa: D102
+    def submit(self, writer: int) -> Append:
         return self._session.writer(f"writer {writer}").submit
 
-    async def drain(self) -> None:  # noqa: D102
+    async def drain(self) -> None:
         await self._session.drain()
 
-    def fence(self) -> AbstractAsyncContextManager[object]:  # noqa: D102
+    def fence(self) -> AbstractAsyncContextManager[object]:
         return self._session.writer("turn").fence()
 
-    async def close(self) -> None:  # noqa: D102
+    async def close(self) -> None:
         await self._session.aclose()
 
 
@@ -40,7 +40,7 @@ class Ours(Contender):
     loops = ("asyncio", "uvloop")
 
     @asynccontextmanager
-    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:  # noqa: D102
+    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:
         limits = Limits(open_files_max=10_000, content_check_bytes_max=bench.content_check_bytes_max)
         async with Coordinator(durability=Durability[bench.mode], limits=limits) as coordinator:
 
@@ -49,7 +49,7 @@ class Ours(Contender):
 
             yield open_file
 
-    async def tail(self, path: Path, count: int) -> Sequence[Record]:  # noqa: D102
+    async def tail(self, path: Path, count: int) -> Sequence[Record]:
         async with Coordinator() as coordinator, await coordinator.open(path, create=False) as session:
             return [entry.record for entry in await session.tail(count)]
 

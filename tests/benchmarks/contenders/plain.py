@@ -22,7 +22,7 @@ class PlainJournal(Journal):
         self._sync = sync
         self._length = self._file.tell()
 
-    def append(self, writer: int) -> Append:  # noqa: D102
+    def append(self, writer: int) -> Append:
         return self._append
 
     async def _append(self, record: Record) -> None:
@@ -31,13 +31,13 @@ class PlainJournal(Journal):
             _fdatasync(self._file.fileno())
 
     @asynccontextmanager
-    async def fence(self) -> AsyncIterator[None]:  # noqa: D102
+    async def fence(self) -> AsyncIterator[None]:
         before = os.stat(self._path).st_size == self._length
         yield
         if not before or os.stat(self._path).st_size != self._length:
             raise RuntimeError("somebody else has written")
 
-    async def close(self) -> None:  # noqa: D102
+    async def close(self) -> None:
         self._file.close()
 
 
@@ -48,13 +48,13 @@ class Plain(Contender):
     skips = ("W6d",)
 
     @asynccontextmanager
-    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:  # noqa: D102
+    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:
         async def open_file(path: Path) -> Journal:
             return PlainJournal(path, sync=bench.mode == "ALWAYS")
 
         yield open_file
 
-    async def tail(self, path: Path, count: int) -> Sequence[Record]:  # noqa: D102
+    async def tail(self, path: Path, count: int) -> Sequence[Record]:
         with path.open("rb") as file:
             last: list[Record] = []
             for line in file:

@@ -22,7 +22,7 @@ class SqliteJournal(Journal):
         self._database = database
         self._lock = asyncio.Lock()
 
-    def append(self, writer: int) -> Append:  # noqa: D102
+    def append(self, writer: int) -> Append:
         return self._append
 
     async def _append(self, record: Record) -> None:
@@ -31,18 +31,18 @@ class SqliteJournal(Journal):
             await self._database.execute(INSERT, (line,))
             await self._database.commit()
 
-    def submit(self, writer: int) -> Append:  # noqa: D102
+    def submit(self, writer: int) -> Append:
         return self._submit
 
     async def _submit(self, record: Record) -> None:
         await self._database.execute(INSERT, (orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE),))
 
-    async def drain(self) -> None:  # noqa: D102
+    async def drain(self) -> None:
         async with self._lock:
             await self._database.commit()
 
     @asynccontextmanager
-    async def fence(self) -> AsyncIterator[None]:  # noqa: D102
+    async def fence(self) -> AsyncIterator[None]:
         before = await self._version()
         yield
         if await self._version() != before:
@@ -52,7 +52,7 @@ class SqliteJournal(Journal):
         async with self._lock, self._database.execute("PRAGMA data_version") as cursor:
             return (await cursor.fetchone())[0]
 
-    async def close(self) -> None:  # noqa: D102
+    async def close(self) -> None:
         await self._database.close()
 
 
@@ -64,7 +64,7 @@ class Sqlite(Contender):
     skips = ("W5", "W5d", "W6c", "W6d", "W8")  # a thread per session would be measured in W5
 
     @asynccontextmanager
-    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:  # noqa: D102
+    async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:
         import aiosqlite
 
         async def open_file(path: Path) -> Journal:
@@ -76,7 +76,7 @@ class Sqlite(Contender):
 
         yield open_file
 
-    def lines(self, path: Path) -> Iterator[bytes]:  # noqa: D102
+    def lines(self, path: Path) -> Iterator[bytes]:
         with closing(sqlite3.connect(path)) as database:
             for (line,) in database.execute("SELECT line FROM record ORDER BY rowid"):
                 yield line

@@ -1,0 +1,75 @@
+"""One measurement, in a process of its own: `python -m tests.benchmarks.measure JSON` prints its figures as JSON."""
+
+import asyncio
+import gc
+import json
+import resource
+import shutil
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from .model import SCALES, Bench, Cell, Contender, Limit, Loop, Outcome, Workload, contenders, workloads
+from .records import lines, records
+from .verify import verify
+
+
+def measure(cell: Cell, scale: str, directory: Path) -> dict[str, float]:
+    """Run one cell and look whether its files are right."""
+    workload, contender = workloads()[cell.workload], contenders()[cell.contender]
+    place = directory / "now"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    bench = Bench(
+        place, cell.mode, SCALES[scale], lambda megabytes: large_file(directory, megabytes),
+        workload.content_check_bytes_max,
+    )  # fmt: skip
+    _settle_down()
+    outcome = _run(workload, contender, bench, cell.loop)
+    for path, fed in outcome.files.items():
+        verify(contender.lines(path), fed)
+    shutil.rmtree(place)
+    return dict(outcome.figures)
+
+
+def _settle_down() -> None:
+    """Leave nothing for the measurement to do but its work."""
+    records(), lines()
+    gc.collect()
+    gc.freeze()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 8_192)), hard))
+
+
+def _run(workload: Workload, contender: Contender | Limit, bench: Bench, loop: Loop) -> Outcome:
+    if isinstance(contender, Limit):
+        outcome = workload.run_limit(contender, bench)
+        assert outcome is not None, f"{workload.name} has no limit"
+        return outcome
+    return _run_in_loop(workload.run(contender, bench), loop)
+
+
+def _run_in_loop(work: Coroutine[Any, Any, Outcome], loop: Loop) -> Outcome:
+    if loop == "asyncio":
+        return asyncio.run(work)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def large_file(directory: Path, megabytes: int) -> Path:
+    """Return a file of whole rounds of all records, made at its first use."""
+    path = directory / f"{megabytes}-MB.jsonl"
+    if not path.exists():
+        everything = b"".join(lines())
+        with path.open("wb") as file:
+            for _ in range(max(1, megabytes * 1_000_000 // len(everything))):
+                file.write(everything)
+    return path
+
+
+if __name__ == "__main__":
+    order = json.loads(sys.argv[1])
+    print(json.dumps(measure(Cell(**order["cell"]), order["scale"], Path(order["directory"]))))
