@@ -213,9 +213,11 @@ class Coordinator:
     def _new_header(self, path: Path, record_format: RecordFormat, given: Mapping[str, object] | None) -> Record | None:
         try:
             header = record_format.new_header(given, now_ms=time.time_ns() // 1_000_000)
+            if header is not None and self._transform is not None:
+                header = record_format.new_header(self._transform(header), now_ms=0)
         except ValueError as error:
-            raise ArgumentValueError(str(error), path=path, hint="see the format's header") from error
-        return header if header is None or self._transform is None else self._transform(header)
+            raise ArgumentValueError(str(error), path=path, hint="mend `header=`, or `transform`") from error
+        return header
 
     def _tell(self, path: Path, event: Event) -> None:
         session = self._sessions.get(path)

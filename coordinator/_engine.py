@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ._authors import Authors
 from ._context import in_hook
 from ._core._effects import Transform as RewriteTransform
-from ._core._errors import DrainTimeoutError, QueueFullError, RecordError, UsageError
+from ._core._errors import ArgumentTypeError, DrainTimeoutError, QueueFullError, RecordError, UsageError
 from ._core._events import Event, RecordsWritten, SessionReopened, SessionRewritten, WaitingLong
 from ._core._format import Draft
 from ._core._machine import Machine
@@ -73,6 +73,9 @@ class Engine:
 
     def encode(self, records: Iterable[Mapping[str, object]]) -> Sequence[Draft]:
         """Turn records into drafts, all or none: transformed, encoded, within every bound that applies."""
+        if not hasattr(records, "__iter__"):
+            hint = "pass a list of records, or use `append` for one"
+            raise ArgumentTypeError(f"not records: {records!r}", path=self.path, hint=hint)
         try:
             drafts = [self._encode(record) for record in records]
             self._check_bounds(drafts)

@@ -6,6 +6,7 @@ broken plugin keep the others from being called.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -112,10 +113,9 @@ class Host:
             self._call_started(plugin, coordinator)
 
     async def ended(self) -> None:
-        """End the tasks of every plugin, the one that was registered last first; the sessions are closed by now."""
+        """End the tasks of every plugin; the sessions are closed by now."""
         self._coordinator = None
-        for plugin in reversed(list(self._plugins.values())):
-            await plugin.end()
+        await asyncio.gather(*(plugin.end() for plugin in self._plugins.values()))
 
     # What happens
 

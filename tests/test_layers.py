@@ -22,7 +22,7 @@ OUTSIDE = ("coordinator._cli", "coordinator._demo", "coordinator.__main__")
 
 PURE = {
     "__future__", "abc", "bisect", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "heapq",
-    "itertools", "math", "operator", "orjson", "pathlib", "re", "typing",
+    "itertools", "json", "math", "operator", "orjson", "pathlib", "re", "typing",
 }  # fmt: skip
 TYPES_OF_IMPURE_MODULES = {"os.PathLike"}
 ACTS = {

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ._values import Change, Outcome, OwnWrite, Receipt, Record, Suspect
+if TYPE_CHECKING:
+    from ._values import Change, Outcome, OwnWrite, Receipt, Record, Suspect
 
 StrPath = str | os.PathLike[str]
 

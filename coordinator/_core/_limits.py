@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from ._errors import ArgumentValueError
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -56,9 +58,9 @@ class Limits:
             optional = bound.name == "content_check_bytes_max"
             if (value is None and optional) or (isinstance(value, (int, float)) and self._fits(bound.name, value)):
                 continue
-            raise ValueError(
-                f"Limits.{bound.name} must be {'>= 0' if self._may_be_zero(bound.name) else '> 0'}, not {value!r}"
-            )
+            least = ">= 0" if self._may_be_zero(bound.name) else "> 0"
+            message = f"Limits.{bound.name} must be {least}, not {value!r}"
+            raise ArgumentValueError(message, hint="the unit is in the name")
 
     @classmethod
     def _fits(cls, name: str, value: float) -> bool:

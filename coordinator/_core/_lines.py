@@ -5,6 +5,7 @@ Only a line feed ends a line; U+2028 and its relatives are ordinary characters o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -92,4 +93,12 @@ def is_object(line: bytes) -> bool:
     try:
         return isinstance(orjson.loads(line), dict)
     except orjson.JSONDecodeError:
+        return _is_object_to_others(line)
+
+
+def _is_object_to_others(line: bytes) -> bool:
+    """Ask the standard library too: it takes what JavaScript writes and orjson refuses, such as a lone surrogate."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
         return False

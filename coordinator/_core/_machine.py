@@ -136,10 +136,11 @@ class Machine:
         if self.state is SessionState.CLOSED or (self.refuses and not holder):
             raise self.closed_error()
         if writer.closed:
-            raise ClosedError(
-                f"writer {writer.name!r} is closed", path=self.path, outcome=Outcome.NOT_WRITTEN,
-                hint="ask the session for it again: `session.writer(name)`",
-            )  # fmt: skip
+            raise self._closed_writer_error(writer)
+
+    def _closed_writer_error(self, writer: WriterState) -> ClosedError:
+        hint = "ask the session for it again: `session.writer(name)`"
+        return ClosedError(f"writer {writer.name!r} is closed", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
 
     def closed_error(self) -> ClosedError:
         """Build the error for whoever comes after closing began."""
@@ -159,12 +160,14 @@ class Machine:
             fence.told = True
             raise self.broken_error(fence)
         if fence.stage is not FenceStage.ACTIVE:
-            raise ClosedError(
-                "the fence is over", path=self.path, outcome=Outcome.NOT_WRITTEN,
-                hint="append through the writer, or take a new fence",
-            )  # fmt: skip
+            raise self.fence_over_error()
         group.stage = Stage.QUEUED
         self.inbox.queue.append(group)
+
+    def fence_over_error(self) -> ClosedError:
+        """Build the error for a record that comes too late for its fence."""
+        hint = "append through the writer, or take a new fence"
+        return ClosedError("the fence is over", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
 
     def withdraw(self, group: Group) -> bool:
         """Take back what was not accepted (or, through a fence, not begun) yet; False if it will be written."""
@@ -181,7 +184,7 @@ class Machine:
         writer.closed = True
         for group in [group for group in self.inbox.waiting() if group.writer is writer]:
             self.inbox.withdraw(group)
-            self.refuse(group, ClosedError("the writer was closed", path=self.path, outcome=Outcome.NOT_WRITTEN))
+            self.refuse(group, self._closed_writer_error(writer))
         self.inbox.admit()
 
     def refuse(self, group: Group, error: CoordinatorError) -> None:
@@ -287,8 +290,7 @@ class Machine:
     def _withdraw_unbegun(self, fence: FenceState) -> None:
         for group in [group for group in self.inbox.groups() if group.fence is fence]:
             self.withdraw(group)
-            error = ClosedError("the fence was left first", path=self.path, outcome=Outcome.NOT_WRITTEN)
-            self.refuse(group, error)
+            self.refuse(group, self.fence_over_error())
 
     def end_turn(self, fence: FenceState) -> None:
         """Give the turn back: held records go to the queue, then whoever is next gets the turn."""

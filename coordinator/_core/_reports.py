@@ -12,7 +12,7 @@ from itertools import compress, islice
 from operator import attrgetter
 
 from ._effects import Fault, Foreign, Report
-from ._errors import ClosedError, CoordinatorError
+from ._errors import CoordinatorError
 from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten, SessionRewritten
 from ._inbox import Item
 from ._machine import Machine
@@ -198,7 +198,7 @@ def _end_deferred(machine: Machine, group: Group) -> None:
     """The fence was left while this append was under way: now its turn ends, whatever became of the append."""
     if group.stage is not Stage.OVER and not group.fence.broken:
         machine.withdraw(group)
-        machine.refuse(group, ClosedError("the fence was left", path=machine.path, outcome=Outcome.NOT_WRITTEN))
+        machine.refuse(group, machine.fence_over_error())
     machine.end_turn(group.fence)
 
 

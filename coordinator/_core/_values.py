@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Self
 
+from ._errors import ArgumentValueError
+
 Record = dict[str, Any]
 """One JSON object: one line of a session file."""
 
@@ -140,7 +142,7 @@ class Position:
         """Read what `str(position)` wrote; a `ValueError` for anything else."""
         offset, colon, digest = text.partition(":")
         if not (colon and offset.isascii() and offset.isdigit() and len(digest) == DIGEST_CHARACTERS):
-            raise ValueError(f"not a position: {text!r}")
+            raise ArgumentValueError(f"not a position: {text!r}", hint="pass what `str(entry.position)` gave")
         return cls(int(offset), digest)
 
     @classmethod

@@ -72,7 +72,7 @@ class Comparer:
             except MovedError:
                 continue
             end_torn = end_torn and change is not Change.TORN
-            if verdict.stops or verdict.torn or self.settle(content, found):
+            if verdict.stops or verdict.torn or self._is_settled(content, found):
                 break
         return verdict
 
@@ -83,7 +83,7 @@ class Comparer:
         same = content.is_at(found) and found.st_size == content.length and content.times == times_of(found)
         return same and not content.suspect and content.digest is not None and not self._opener.is_small(content.length)
 
-    def settle(self, content: Content, found: os.stat_result | None) -> bool:
+    def _is_settled(self, content: Content, found: os.stat_result | None) -> bool:
         """Look again after everything was read: whether nothing moved meanwhile. Only then suspicion ends."""
         after = look(self._system, content.path)
         if found is None or after is None:

@@ -83,7 +83,6 @@ class Sorter:
             slipped = bool(batch.missing)
             batch.foreign.append(self._comparer.adopt(content, found.st_size, found, slipped=slipped))
         content.accept_times(found)
-        self._comparer.settle(content, found)
         return Sorted.PLACED
 
     def _believe(self, content: Content, current: Round, run: Run) -> bool:

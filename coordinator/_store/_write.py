@@ -216,6 +216,6 @@ class Appender:
             self._system.close(fd)
 
     def _fault(self, content: Content, batch: Batch, fault: Fault, error: OSError) -> Report:
-        if fault is not Fault.ROOM:
+        if fault is not Fault.ROOM and batch.rounds:
             batch.may_stand_at(batch.effect.expected.length)
         return Report(content.revision, None, tuple(batch.foreign), fault=fault, error=error, attempted_at=batch.lowest)

@@ -10,14 +10,14 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from .model import SCALES, Bench, Cell, Contender, Limit, Loop, Outcome, Workload, contenders, workloads
+from .model import SCALES, Bench, Cell, Contender, Limit, Loop, Outcome, Workload, contender_of, workloads
 from .records import lines, records
 from .verify import verify
 
 
 def measure(cell: Cell, scale: str, directory: Path) -> dict[str, float]:
     """Run one cell and look whether its files are right."""
-    workload, contender = workloads()[cell.workload], contenders()[cell.contender]
+    workload, contender = workloads()[cell.workload], contender_of(cell.contender)
     place = directory / "now"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)

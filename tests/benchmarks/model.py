@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 from .records import Feed, Record
@@ -25,6 +24,7 @@ Append = Callable[[Record], Awaitable[object]]
 class Scale:
     """How much is done in one measurement."""
 
+    loops: Sequence[Loop]
     repetitions: int
     seconds: float
     submitted_records: int
@@ -34,8 +34,8 @@ class Scale:
 
 
 SCALES = {
-    "quick": Scale(3, 0.15, 20_000, 100, 100, (20,)),
-    "full": Scale(7, 1.0, 100_000, 1_000, 1_500, (100, 1_000)),
+    "quick": Scale(("asyncio",), 3, 0.15, 20_000, 100, 100, (20,)),
+    "full": Scale(("asyncio", "uvloop"), 7, 1.0, 100_000, 1_000, 1_500, (100, 1_000)),
 }
 
 
@@ -84,8 +84,7 @@ class Contender(ABC):
 
     def lines(self, path: Path) -> Iterator[bytes]:
         """Read the records of a file back, as lines."""
-        with path.open("rb") as file:
-            yield from file
+        return lines_of(path)
 
 
 class Limit:
@@ -93,9 +92,18 @@ class Limit:
 
     name = "limit"
     needs: Sequence[str] = ()
-    skips: Sequence[str] = ()
     has_modes = False
     loops: Sequence[Loop] = ("asyncio",)
+
+    def lines(self, path: Path) -> Iterator[bytes]:
+        """Read the records of a file back, as lines."""
+        return lines_of(path)
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Read a file line by line."""
+    with path.open("rb") as file:
+        yield from file
 
 
 @dataclass(frozen=True)
@@ -172,31 +180,40 @@ class Cell:
 
     workload: str
     contender: str
+    """The name of its file."""
     mode: Mode
     loop: Loop
 
     @property
     def label(self) -> str:
         """Return the name of the row."""
-        mode = f" {self.mode}" if contenders()[self.contender].has_modes else ""
-        return self.contender + mode + (" uvloop" if self.loop == "uvloop" else "")
+        contender = contender_of(self.contender)
+        mode = f" {self.mode}" if contender.has_modes else ""
+        return contender.name + mode + (" uvloop" if self.loop == "uvloop" else "")
 
 
-def _modules(package: str) -> Iterator[ModuleType]:
-    parent = importlib.import_module(f"{__package__}.{package}")
-    for info in sorted(pkgutil.iter_modules(parent.__path__), key=lambda info: info.name):
-        yield importlib.import_module(f"{parent.__name__}.{info.name}")
+def _stems(package: str) -> list[str]:
+    return sorted(path.stem for path in (Path(__file__).parent / package).glob("[a-z]*.py"))
+
+
+def contender_of(stem: str) -> Contender | Limit:
+    """Return the contender of a file; the others are not even imported."""
+    found: Contender | Limit = import_module(f"{__package__}.contenders.{stem}").CONTENDER
+    return found
 
 
 def contenders() -> dict[str, Contender | Limit]:
-    """Find every contender: one file each, with `CONTENDER`; the limit first."""
-    found = [module.CONTENDER for module in _modules("contenders")]
-    return {contender.name: contender for contender in sorted(found, key=lambda it: not isinstance(it, Limit))}
+    """Find every contender by the name of its file: the limit first, ours last."""
+    stems = sorted(_stems("contenders"), key=lambda stem: (stem != "limit", stem == "ours", stem))
+    return {stem: contender_of(stem) for stem in stems}
 
 
+@cache
 def workloads() -> dict[str, Workload]:
     """Find every workload: one file per family, with `WORKLOADS`."""
-    return {workload.name: workload for module in _modules("workloads") for workload in module.WORKLOADS}
+    modules = [import_module(f"{__package__}.workloads.{stem}") for stem in _stems("workloads")]
+    found = [workload for module in modules for workload in module.WORKLOADS]
+    return {workload.name: workload for workload in sorted(found, key=lambda workload: workload.family)}
 
 
 def missing(contender: Contender | Limit) -> list[str]:
@@ -204,10 +221,11 @@ def missing(contender: Contender | Limit) -> list[str]:
     return [name for name in contender.needs if find_spec(name) is None]
 
 
-def cells(workload: Workload, contender: Contender | Limit) -> Iterator[Cell]:
+def cells(workload: Workload, stem: str, scale: Scale) -> Iterator[Cell]:
     """List what is measured of a contender in a workload."""
+    contender = contender_of(stem)
     modes = workload.modes if contender.has_modes else workload.modes[:1]
     for mode in modes if workload.is_for(contender) else ():
         for loop in contender.loops:
-            if loop == "asyncio" or find_spec(loop):
-                yield Cell(workload.name, contender.name, mode, loop)
+            if loop in scale.loops and find_spec(loop):
+                yield Cell(workload.name, stem, mode, loop)

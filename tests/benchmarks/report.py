@@ -140,13 +140,13 @@ def _columns(row: Row) -> list[str]:
         return ["failed", "", "", "", "; ".join(row.errors)]
     ratio, spread = row.ratio, ""
     if ratio is not None:
-        spread = f"{number(ratio.low)}–{number(ratio.high)}"
-    base = "" if row.workload.baseline == "limit" else f" {row.workload.baseline}"
+        spread = f"{number(ratio.low)} - {number(ratio.high)}"
+    base = f" x {row.workload.baseline}"
     also = [f"{name} {number(value.median)}" for name, value in row.figures.items() if name != row.workload.unit]
-    also += [f"failed {len(row.errors)}×: {row.errors[0]}"] if row.errors else []
+    also += [f"failed once or more: {row.errors[0]}"] if row.errors else []
     return [
         f"{number(row.value.median)} {row.workload.unit}",
-        "" if ratio is None else f"{number(ratio.median)}×{base}",
+        "" if ratio is None else f"{number(ratio.median)}{base}",
         spread,
         row.workload.target if row.cell.contender == "ours" else "",
         ", ".join(also),

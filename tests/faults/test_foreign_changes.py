@@ -1,7 +1,6 @@
 """Promises 18 to 21: another process changes the file in every way there is, and clocks go as they like."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -99,19 +98,6 @@ async def test_an_inode_is_not_used_again_while_a_session_is_open(session_path: 
             await fence.check()
 
 
-async def test_a_hand_over_with_a_reused_inode_is_found(session_path: Path) -> None:
-    """Closed and opened again, only the content counts, and a leaf of somebody else is chained after."""
-    async with turn(session_path):
-        pass
-    shutil.copyfile(session_path, session_path.with_name("copy"))
-    session_path.unlink()
-    shutil.copyfile(session_path.with_name("copy"), session_path)
-    with ForeignProcess(session_path) as process:
-        theirs = process.append_record()
-    async with open_session(session_path, format=PI) as session:
-        assert session.leaf == theirs["id"]
-
-
 HARMLESS: list[Callable[[ForeignProcess], object]] = [
     lambda other: other.hard_link(),
     lambda other: other.chmod(0o640),
@@ -158,7 +144,7 @@ class Clock(System):
 
 @pytest.mark.parametrize("offset_seconds", [0, HOUR_SECONDS, -HOUR_SECONDS], ids=["steady", "forward", "back"])
 @pytest.mark.parametrize("step_seconds", [1e-9, 2, 10**6], ids=["fine", "2 s", "never moving"])
-@pytest.mark.parametrize("change", [None, 0, 1, 3, 4, 9], ids=lambda change: "none" if change is None else CHANGE_IDS[change])
+@pytest.mark.parametrize("change", [None, 1, 3, 4, 9], ids=lambda number: CHANGE_IDS[number] if number else "none")
 async def test_clock_steps_and_coarse_stamps_change_no_verdict(
     session_path: Path, other: ForeignProcess, offset_seconds: int, step_seconds: float, change: int | None
 ) -> None:

@@ -86,7 +86,8 @@ MUTANTS = [
     ),
     Mutant(
         "17 a cancelled waiter keeps its turn", SHELL + "_fence.py",
-        "            engine.machine.abandon(state)\n            raise\n", "            raise\n", TURNS + "test_scenario_17",
+        "            engine.machine.abandon(state)\n            raise\n", "            raise\n",
+        TURNS + "test_scenario_17",
     ),
     Mutant(
         "18 closing does not wait for the turn", SHELL + "_closing.py",
@@ -134,7 +135,8 @@ MUTANTS = [
     ),
     Mutant(
         "28 the holder of a lock is not looked up", STORE + "_lock.py",
-        "    if pid is not None:\n        return Owner(pid, host)\n", "    return Owner()\n", WORLD + "test_scenario_28",
+        "    if pid is not None:\n        return Owner(pid, host)\n", "    return Owner()\n",
+        WORLD + "test_scenario_28",
     ),
     Mutant(
         "29 a torn tail is left", STORE + "_heal.py",

@@ -247,6 +247,7 @@ async def kill_while_writing(path: Path, records: int) -> None:
     await process.wait()
 
 
+@pytest.mark.slow
 async def test_after_a_kill_the_index_equals_the_file(session_path) -> None:
     """Compared with an index that is built from nothing."""
     for records in (40, 97, 203):

@@ -38,12 +38,12 @@ async def test_scenario_06_a_compaction_that_replaces_the_file_is_an_own_write(s
 
         async def think(_fence: object) -> None:
             await together(*(memory.append(mark("memory")) for _ in range(20)), home.session.rewrite(keep_all))
+            assert session_path.stat().st_ino != before
 
         await home.turn("reply", think)
         await home.session.rewrite(keep_all)
         await home.turn("next")
         home.assert_quiet("question", "reply", "next")
-        assert session_path.stat().st_ino != before
         assert home.session.generation == 3
         assert home.counted("memory") == 20
 

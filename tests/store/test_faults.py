@@ -104,7 +104,8 @@ def test_whole_lines_that_foreign_bytes_follow_are_found_by_reopening(desk: Desk
     first = desk.append(*OWN)
     assert first.attempted_at == 20
     desk.append(*OWN)
-    assert desk.append(*OWN).fault is Fault.WRITE
+    last = desk.append(*OWN)
+    assert (last.fault, last.attempted_at) == (Fault.WRITE, None)
     places = desk.reopen(*OWN, since=20).present
     assert [place is not None for place in places] == [True, False, False]
     assert desk.append(*OWN[1:]).written is not None

@@ -1,6 +1,7 @@
 """What stands where when somebody else writes between our calls: gaps, glued lines, torn lines, and the order of it."""
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,13 @@ def test_a_torn_line_is_not_ended_where_another_begins(desk: Desk) -> None:
     assert not report.torn
     assert desk.content.endswith(b'{"first\n' + FOREIGN)
     assert desk.append(OWN[0]).written is not None
+
+
+def test_a_file_that_is_cut_while_we_end_a_line_is_truncated(desk: Desk) -> None:
+    """Our line feed lands where nothing of what we know is any more."""
+    append_to(desk.path, b'{"half')()
+    desk.system.act_at("write", lambda: os.truncate(desk.path, 5))
+    assert [foreign.change for foreign in desk.compare().foreign] == [Change.TRUNCATED]
 
 
 def test_a_torn_line_without_room_for_its_end_is_ended_by_the_next_batch(desk: Desk) -> None:

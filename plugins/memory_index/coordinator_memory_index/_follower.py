@@ -47,7 +47,6 @@ class Follower:
         while self.running:
             try:
                 await self._follow()
-                self._retry_seconds = RETRY_SECONDS_FIRST
                 self.running = self._is_behind()
             except PositionLostError:
                 await self._start_again()
@@ -69,6 +68,7 @@ class Follower:
     async def _store(self, batch: list[Entry]) -> None:
         texts = texts_of(batch, tool_results=self._options.tool_results)
         await self.database.add(self.session.path, texts, batch[-1].position)
+        self._retry_seconds = RETRY_SECONDS_FIRST
         self._unmarked += len(texts)
         self._move(batch[-1].position)
         self.mark_if_due()

@@ -9,7 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from coordinator import ClosedError, Revision, Session, hookimpl
+from coordinator import ClosedError, CoordinatorError, Revision, Session, hookimpl
 
 from ._database import Database, Hit
 from ._follower import Follower
@@ -92,7 +92,7 @@ class MemoryIndex:
         """Say it a last time."""
         follower = self._follower_of(session)
         if follower is not None:
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, CoordinatorError):  # the file may be gone; then there is nothing to wait for
                 async with asyncio.timeout(LAST_LOOK_SECONDS):
                     await follower.reached_end()
             follower.mark()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -24,13 +25,11 @@ class Sessions(Workload):
         self.title = "1,000 sessions of two writers" + (", durable" if name.endswith("d") else "")
 
     async def run(self, contender: Contender, bench: Bench) -> Outcome:
-        count = bench.scale.sessions
-        fed = [feeds(WRITERS, offset=number * RECORDS, length=RECORDS) for number in range(count)]
-        paths = [bench.directory / f"session-{number}.jsonl" for number in range(count)]
+        paths, fed = _files(bench)
         async with contender.opened(bench) as open_file:
             before = resident_bytes()
             journals = [await open_file(path) for path in paths]
-            idle_bytes = (resident_bytes() - before) / count
+            idle_bytes = (resident_bytes() - before) / len(paths)
             files = list(zip(journals, fed, strict=True))
             await asyncio.gather(*(append_all(journal.append(0), feed[0], 1) for journal, feed in files))
             rate = await records_per_second(files, bench.scale.seconds)
@@ -39,26 +38,23 @@ class Sessions(Workload):
 
     def run_limit(self, limit: Any, bench: Bench) -> Outcome:
         count, sync = bench.scale.sessions, bench.mode == "ALWAYS"
-        files = {
-            bench.directory / f"session-{number}.jsonl": feeds(WRITERS, offset=number * RECORDS, length=RECORDS)
-            for number in range(count)
-        }
-        opened = [
-            (limit.open(path), list(zip(*(feed.all() for feed in fed), strict=True))) for path, fed in files.items()
-        ]
+        paths, fed = _files(bench)
+        rows = [list(zip(*(feed.all() for feed in each), strict=True)) for each in fed]
+        opened = list(zip(map(limit.open, paths), rows, strict=True))
         rounds, begun = 0, perf_counter()
         while (elapsed := perf_counter() - begun) < bench.scale.seconds or not rounds:
-            for fd, rows in opened:
-                limit.write(fd, rows[rounds % RECORDS], sync=sync)
+            for fd, batches in opened:
+                limit.write(fd, batches[rounds % RECORDS], sync=sync)
             rounds += 1
-        _count(files.values(), rounds)
-        return Outcome({self.unit: rounds * count * WRITERS / elapsed, "idle KB": 0.0}, files)
+        for feed in (feed for each in fed for feed in each):
+            feed.taken = rounds
+        return Outcome({self.unit: rounds * count * WRITERS / elapsed}, dict(zip(paths, fed, strict=True)))
 
 
-def _count(files: Any, rounds: int) -> None:
-    feed: Feed
-    for feed in (feed for fed in files for feed in fed):
-        feed.taken = rounds
+def _files(bench: Bench) -> tuple[list[Path], list[list[Feed]]]:
+    numbers = range(bench.scale.sessions)
+    fed = [feeds(WRITERS, offset=number * RECORDS, length=RECORDS) for number in numbers]
+    return [bench.directory / f"session-{number}.jsonl" for number in numbers], fed
 
 
 WORKLOADS = [Sessions("W5", "≥ 0.50, ≤ 4 KB", ("NONE", "FENCE")), Sessions("W5d", "≥ 0.80", ("ALWAYS",))]
