@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def new_file(system: System, path: Path) -> Iterator[NewFile]:
+def new_file(system: System, path: Path) -> Generator[NewFile]:
     """Make a new file beside `path`; in the end its temporary name is gone, whichever file has it then."""
     new = NewFile(system, path)
     try:

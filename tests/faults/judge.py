@@ -12,15 +12,16 @@ from typing import Any
 from coordinator import PI, Coordinator
 
 from . import victim
-from .life import FOREIGN, LIFE_SECONDS_MAX, SESSION, SHORT, STORIES, Case, Life, edited, fork
+from .life import FOREIGN, LIFE_SECONDS_MAX, OTHER, SESSION, SHORT, STORIES, Case, Life, edited, fork
 
 OWN_NAMES = re.compile(r"(session|other)\.jsonl(\.torn-.*|\.unwritten-.*)?|\.(session|other)\.jsonl\.lock")
 
 
 def judge(case: Case, life: Life, directory: Path) -> list[str]:
     """Open the session again, then say which promises were broken."""
-    path, cut = directory / SESSION, STORIES[case.story].cut
-    wrong = [opened_again(path, tears=case.tears), *_ending(case, life), *_errors(life), *_strays(directory)]
+    path, other, cut = directory / SESSION, directory / OTHER, STORIES[case.story].cut
+    wrong = [opened_again(path, tears=case.tears), opened_again(other, tears=case.tears) if other.exists() else ""]
+    wrong += [*_ending(case, life), *_errors(life), *_strays(directory)]
     content = path.read_bytes() if path.exists() else b""
     wrong += _records(case, life, content, _texts_aside(directory))
     wrong += _others(case, life, content)

@@ -20,6 +20,7 @@ from .shim import ANY, Act, Call, Pipes, Rule
 DATA = Path(__file__).parents[1] / "data"
 LIFE_SECONDS_MAX = 20.0
 SESSION = "session.jsonl"
+OTHER = "other.jsonl"
 FOREIGN = (
     b'{"type":"custom","customType":"note","id":"foreign1","parentId":null,"timestamp":"2026-11-22T12:00:00.000Z",'
     b'"data":{"text":"foreign"}}\n'

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,8 @@ from coordinator import PI, Coordinator, CoordinatorError, Durability, Limits, S
 from .victim import compacted, note
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 0.5
+END_SECONDS_MAX = 15.0
 LIMITS = Limits(close_seconds_max=0.5, sync_idle_seconds=3600.0)
 
 
@@ -75,12 +78,17 @@ class Scribe:
             self._process.wait()
 
     def end(self) -> None:
-        """Let the process end, whatever it is in."""
+        """Let the process end; one that hangs is killed, and an error."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
         if self._process.stdout is not None:
             self._process.stdout.close()
-        self._process.wait()
+        try:
+            self._process.wait(END_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
 
 
 class Desk:
@@ -108,8 +116,12 @@ class Desk:
         return {"acknowledged": texts, "durable": all(receipt.durable for receipt in receipts)}
 
     async def append_large(self, text: str, size: int) -> dict[str, Any]:
-        """Append a note of about so many bytes."""
-        await self.session.writer("scribe").append(note(text) | {"filling": "y" * size})
+        """Append a note of about so many bytes, and wait for it no longer than a person would."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.session.writer("scribe").append(note(text) | {"filling": "y" * size})
+        except TimeoutError:
+            return {"waiting": text}
         return {"acknowledged": [text]}
 
     async def sync(self) -> dict[str, Any]:

@@ -37,6 +37,11 @@ class Gateway:
     session: Session
     events: list[Event] = field(default_factory=list)
     errors: list[TakeoverError] = field(default_factory=list)
+    calls: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def on_event(self, name: str, call: Callable[[], None]) -> None:
+        """Call back when the observers hear of such an event."""
+        self.calls[name] = call
 
     @property
     def path(self) -> Path:
@@ -85,9 +90,15 @@ class Gateway:
 async def gateway(path: Path, **options: Any) -> AsyncIterator[Gateway]:
     """Open a gateway's one session."""
     events: list[Event] = []
+    calls: dict[str, Callable[[], None]] = {}
+
+    def observe(event: Event) -> None:
+        events.append(event)
+        calls.get(event.name, lambda: None)()
+
     options.setdefault("limits", Limits(torn_wait_seconds=0.005))
-    async with Coordinator(observers=[events.append], **options) as coordinator:
-        yield Gateway(await coordinator.open(path, format=PI), events)
+    async with Coordinator(observers=[observe], **options) as coordinator:
+        yield Gateway(await coordinator.open(path, format=PI), events, calls=calls)
 
 
 async def together(*jobs: Awaitable[object]) -> None:

@@ -189,13 +189,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.root
 async def test_scenario_30_a_full_disk_is_said_once_and_overcome_without_help(small_disk: Path) -> None:
     """Nothing is torn or dropped; when there is room again everything is written, in order, once."""
-    ballast = small_disk / "ballast"
+    ballast, is_full = small_disk / "ballast", asyncio.Event()
     async with gateway(small_disk / "session.jsonl") as home:
+        home.on_event("disk_full", is_full.set)
         memory = home.session.writer("memory")
         await home.chat.append(say("user", "question"))
         ballast.write_bytes(b"x" * (200 * 1024))
         pending = [await memory.submit(mark("memory", number=number, text="y" * 4000)) for number in range(20)]
-        await _until(lambda: home.session.state is SessionState.STALLED)
+        async with asyncio.timeout(10):
+            await is_full.wait()
+        assert home.session.state is SessionState.STALLED
         assert (small_disk / "session.jsonl").read_bytes()[-1:] == b"\n"
         ballast.unlink()
         await together(*pending)
@@ -204,12 +207,6 @@ async def test_scenario_30_a_full_disk_is_said_once_and_overcome_without_help(sm
         numbers = [r["data"]["number"] for r in read_session(home.path).records if r.get("customType") == "memory"]
         assert numbers == list(range(20))
         assert [event.name for event in home.events].count("disk_full") == 1
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - the state has no event of its own for a waiter
-            await asyncio.sleep(0.001)
 
 
 def large_file(path: Path, size: int) -> None:

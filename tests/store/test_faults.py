@@ -96,6 +96,33 @@ def test_bytes_that_are_not_ours_are_never_cut(desk: Desk) -> None:
     assert desk.knows_the_content
 
 
+def test_bytes_that_only_have_the_length_of_ours_are_never_cut(desk: Desk) -> None:
+    """The tail is read before it is cut: a length proves nothing."""
+    desk.system.shorten(4)
+    desk.system.fail("write", error(errno.ENOSPC), skip=1)
+
+    def replace_tail() -> None:
+        os.truncate(desk.path, len(BEFORE))
+        append_to(desk.path, b"{ }\n")()
+
+    desk.system.act_at("fstat", replace_tail)
+    assert desk.append(*OWN).written is None
+    assert desk.content == BEFORE + b"{ }\n"
+    assert [foreign.change for foreign in desk.compare().foreign] == [Change.REWRITTEN]
+
+
+def test_pieces_with_foreign_bytes_between_them_fail_the_session(desk: Desk) -> None:
+    """Some lines of the batch may stand whole, some not: only reopening can count them."""
+    desk.system.shorten(14, 6)
+    desk.system.fail("write", error(errno.ENOSPC), skip=2)
+    desk.system.begin()
+    desk.system.act_before(3, append_to(desk.path, FOREIGN))
+    report = desk.append(*OWN)
+    assert (report.written, report.fault, report.attempted_at) == (None, Fault.WRITE, 20)
+    places = desk.reopen(*OWN, since=20).present
+    assert [place is not None for place in places] == [True, False, False]
+
+
 def test_whole_lines_that_foreign_bytes_follow_are_found_by_reopening(desk: Desk) -> None:
     """They cannot be cut and must not be written twice: the session fails, and counts them when it is reopened."""
     desk.system.shorten(14)

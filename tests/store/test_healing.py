@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import PI, FormatError, PathError, WriteFailedError
+from coordinator import PI, Change, FormatError, PathError, WriteFailedError
 from coordinator._core._effects import Healed
 from coordinator._store import _heal
 
@@ -260,6 +260,56 @@ def test_a_line_that_comes_while_we_heal_is_not_cut(session_path: Path, new_desk
     desk.open()
     assert session_path.read_bytes() == b'{}\n{"half":"done"}\n'
     assert desk.knows_the_content
+
+
+@pytest.mark.parametrize("act", ["replace", "append"])
+def test_a_file_that_changes_while_it_is_opened_is_opened_as_it_is_then(
+    tmp_path: Path, new_desk: OpenDesk, act: str
+) -> None:
+    """Opening begins again, or the next comparison finds what came later; nothing makes it a takeover."""
+
+    def change(path: Path) -> None:
+        other = path.with_name("other")
+        other.write_bytes(b'{"other":1}\n')
+        if act == "replace":
+            other.replace(path)
+        else:
+            append_to(path, b"{}\n")()
+
+    for number in range(30):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_bytes(b'{"a":1}\n{"torn')
+        desk = new_desk(path)
+        desk.system.act_before(number, lambda path=path: change(path))
+        desk.open()
+        if len(desk.system.calls) <= number:
+            assert number > 10
+            return
+        if desk.system.calls[number:].count("lstat"):
+            assert not [foreign for foreign in desk.compare().foreign if foreign.change.stops]
+            assert desk.knows_the_content
+        desk.close()
+    pytest.fail("opening never ends")
+
+
+def test_an_edit_while_a_file_is_read_is_not_forgotten(session_path: Path, new_desk: OpenDesk) -> None:
+    """Although the file grows above the limit for reading before it is compared for the first time."""
+    session_path.write_bytes(b'{"own":1}\n{}\n')
+    quiet = new_desk(content_check_bytes_max=20)
+    quiet.open()
+    last = len(quiet.system.calls) - 1
+    assert quiet.system.calls[last] == "lstat"
+    quiet.close()
+    desk = new_desk(content_check_bytes_max=20)
+
+    def edit() -> None:
+        with session_path.open("r+b") as file:
+            file.write(b"{ ")
+
+    desk.system.act_before(last, edit)
+    desk.open()
+    desk.append(b'{"own":2}\n')
+    assert [foreign.change for foreign in desk.compare().foreign] == [Change.REWRITTEN]
 
 
 def test_a_large_file_is_opened_by_its_end_alone(session_path: Path, new_desk: OpenDesk) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,6 +102,16 @@ def test_closing_gives_the_lock_back(session_path: Path, new_desk: OpenDesk) -> 
     desk.open()
     desk.close()
     assert lock_path(session_path).exists()
+    new_desk().open()
+
+
+def test_a_lock_taken_in_one_thread_is_given_back_in_another(new_desk: OpenDesk) -> None:
+    """The driver uses whichever thread is free."""
+    desk = new_desk()
+    for act in (desk.open, desk.close):
+        thread = threading.Thread(target=act)
+        thread.start()
+        thread.join()
     new_desk().open()
 
 

@@ -46,6 +46,20 @@ def test_a_line_that_lands_behind_ours_has_not_slipped_in(desk: Desk) -> None:
     assert desk.knows_the_content
 
 
+def test_our_own_bytes_are_read_again_when_others_were_there(desk: Desk) -> None:
+    """Whoever appends may have edited as well; what is not as we wrote it is not acknowledged."""
+
+    def edit_and_append() -> None:
+        with desk.path.open("r+b") as file:
+            file.seek(24)
+            file.write(b"OWN")
+        append_to(desk.path, FOREIGN)()
+
+    desk.system.act_at("position", edit_and_append)
+    report = desk.append(*OWN)
+    assert (report.written, [foreign.change for foreign in report.foreign]) == (None, [Change.REWRITTEN])
+
+
 def test_a_glued_line_is_written_again_before_it_is_acknowledged(desk: Desk) -> None:
     """Only the first line can be glued to a foreign half line; it stands again behind its batch, byte for byte."""
     desk.system.act_at("write", append_to(desk.path, b'{"half'))

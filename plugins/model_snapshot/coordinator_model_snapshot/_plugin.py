@@ -32,7 +32,7 @@ class ModelSnapshot:
     @hookimpl
     async def fence_entering(self, session: Session, annotations: Mapping[str, object]) -> None:
         """Append a snapshot if this turn's model is another one than the last."""
-        model = {key: str(annotations[key]) for key in KEYS if annotations.get(key)}
+        model = {key: value for key in KEYS if isinstance(value := annotations.get(key), str)}
         if not model:
             return
         async with self._turns[session.path]:

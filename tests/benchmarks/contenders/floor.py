@@ -13,12 +13,12 @@ from ..records import Record
 
 
 class FloorJournal(Journal):
-    """A list of lines, a list of futures, one callback."""
+    """One buffer, a list of futures, one callback."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._loop = asyncio.get_running_loop()
-        self._lines: list[bytes] = []
+        self._buffer = bytearray()
         self._futures: list[asyncio.Future[None]] = []
 
     def append(self, writer: int) -> Append:
@@ -26,16 +26,16 @@ class FloorJournal(Journal):
 
     def _append(self, record: Record) -> asyncio.Future[None]:
         future = self._loop.create_future()
-        self._lines.append(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        self._buffer += orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         if not self._futures:
             self._loop.call_soon(self._write)
         self._futures.append(future)
         return future
 
     def _write(self) -> None:
-        lines, self._lines = self._lines, []
         futures, self._futures = self._futures, []
-        os.write(self._fd, b"".join(lines))
+        os.write(self._fd, self._buffer)
+        self._buffer.clear()
         for future in futures:
             future.set_result(None)
 

@@ -1,0 +1,184 @@
+"""What can be wrong with a session file, found in one pass and a few questions to an index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import Enum
+
+from coordinator import PLAIN, FormatError, Record
+
+from ._files import Reader
+from ._index import Index, Place
+from ._inside import Line
+from ._text import count_text, one_line, size_text, time_of
+
+ID_CHARACTERS_MAX = 40
+KEPT_MAX = 100
+"""Of each kind so many are kept; all are counted."""
+
+
+class Severity(str, Enum):
+    """`DAMAGE` loses records or cuts the conversation; a `NOTICE` can be meant."""
+
+    DAMAGE = "damage"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a person should know; `line` counts from 1, 0 stands for the whole file."""
+
+    severity: Severity
+    kind: str
+    line: int
+    offset: int
+    text: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything that was found in one file."""
+
+    lines: int = 0
+    records: int = 0
+    counts: Counter[str] = field(default_factory=Counter[str])
+    kept: list[Finding] = field(default_factory=list[Finding])
+    damaged: bool = False
+
+    def add(self, severity: Severity, kind: str, text: str, *, line: int = 0, offset: int = 0) -> None:
+        """Take one."""
+        self.counts[kind] += 1
+        self.damaged = self.damaged or severity is Severity.DAMAGE
+        if self.counts[kind] <= KEPT_MAX:
+            self.kept.append(Finding(severity, kind, line, offset, text))
+
+    def damage(self, kind: str, text: str, *, line: int = 0, offset: int = 0) -> None:
+        """Take one that loses something."""
+        self.add(Severity.DAMAGE, kind, text, line=line, offset=offset)
+
+    def notice(self, kind: str, text: str, *, line: int = 0, offset: int = 0) -> None:
+        """Take one that can be meant."""
+        self.add(Severity.NOTICE, kind, text, line=line, offset=offset)
+
+
+def check(reader: Reader, *, guessed: bool) -> Findings:
+    """Look at every line of a file; `guessed`: nobody has said which format it has."""
+    findings = Findings()
+    with closing(Index()) as index:
+        _Pass(reader, findings, index, guessed=guessed).run()
+        index.finish()
+        _check_tree(findings, index)
+    _check_tail(reader, findings)
+    findings.kept.sort(key=lambda finding: (finding.severity.value, finding.line))
+    return findings
+
+
+class _Pass:
+    """The way through the lines, oldest first."""
+
+    def __init__(self, reader: Reader, findings: Findings, index: Index, *, guessed: bool) -> None:
+        self._reader = reader
+        self._findings = findings
+        self._index = index
+        self._guessed = guessed
+        self._format = reader.format
+        self._latest_ms = 0
+
+    def run(self) -> None:
+        """Look at every line."""
+        for number, line in enumerate(self._reader.lines(), start=1):
+            self._findings.lines = number
+            if self._reader.is_header(line):
+                self._check_header()
+            else:
+                self._check_line(number, line)
+
+    def _check_header(self) -> None:
+        try:
+            self._format.read_header(self._reader.first_line)
+        except FormatError as error:
+            self._findings.damage("header", f"{error.message}: {error.hint}", line=1)
+            self._format = PLAIN  # what the lines mean is not known then
+
+    def _check_line(self, number: int, line: Line) -> None:
+        record = None if line.content is None else self._format.read(line.content)
+        if record is None:
+            self._findings.damage("unreadable", why_unreadable(line), line=number, offset=line.offset)
+            return
+        self._findings.records += 1
+        if self._guessed and not self._reader.format.has_header:
+            self._guessed = False
+            self._check_guess(record)
+        self._check_record(number, line.offset, record)
+
+    def _check_guess(self, record: Record) -> None:
+        if all(isinstance(record.get(key), str) for key in ("type", "id", "timestamp")) and "parentId" in record:
+            text = "the records are those of a pi session, but the first line is no header (`--format plain` if meant)"
+            self._findings.damage("header", text, line=1)
+
+    def _check_record(self, number: int, offset: int, record: Record) -> None:
+        tail = self._format.tail_of(record)
+        if tail.leaf is None:
+            return
+        self._index.add(number, offset, tail.leaf, self._format.parent_of(record))
+        if not tail.timestamp_ms:
+            self._findings.notice("time", "it has no readable time", line=number, offset=offset)
+        elif tail.timestamp_ms < self._latest_ms:
+            back = time_of(self._latest_ms) - time_of(tail.timestamp_ms)
+            self._findings.notice("time", f"its time is {back} before that of a line above", line=number, offset=offset)
+        self._latest_ms = max(self._latest_ms, tail.timestamp_ms)
+
+
+def why_unreadable(line: Line) -> str:
+    """Say what is wrong with a line that is no record."""
+    content = line.content
+    if content is None:
+        return f"it has {size_text(line.size)}, too much for one record"
+    if not content.strip():
+        return "a blank line"
+    if b"\0" in content:
+        return "it holds NUL bytes, as a power cut leaves them"
+    parsed = PLAIN.read(content)
+    if parsed is None:
+        return f"no JSON object: {one_line(content.decode(errors='replace'), ID_CHARACTERS_MAX)}"
+    return "a second header" if parsed.get("type") == "session" else "it has no `type` or no `id`"
+
+
+def _check_tree(findings: Findings, index: Index) -> None:
+    for kind, text, place in _cuts(index):
+        findings.damage(kind, text, line=place.line, offset=place.offset)
+    for kind, text, place in _turnings(index):
+        findings.notice(kind, text, line=place.line, offset=place.offset)
+
+
+def _cuts(index: Index) -> Iterator[tuple[str, str, Place]]:
+    for place in index.repeated():
+        yield "repeated-id", f"repeats id {_id(place)} of line {place.other}: it rewinds the conversation", place
+    for place in index.orphans():
+        yield "missing-parent", f"its parent {_id(place)} is missing: everything before it is cut off", place
+
+
+def _turnings(index: Index) -> Iterator[tuple[str, str, Place]]:
+    for place in index.late_parents():
+        yield "late-parent", f"its parent {_id(place)} stands at line {place.other}, not before it", place
+    for place in index.later_roots():
+        yield "root", f"{_id(place)} has no parent: the conversation starts anew here", place
+    for place in index.other_leaves():
+        yield "leaf", f"{_id(place)} ends a branch that is not part of the conversation", place
+
+
+def _id(place: Place) -> str:
+    return one_line(place.id, ID_CHARACTERS_MAX)
+
+
+def _check_tail(reader: Reader, findings: Findings) -> None:
+    repair, number = reader.repair, findings.lines + 1
+    if repair.cut:
+        text = f"the last {size_text(repair.cut)} are no whole record: `heal` keeps them beside the file and cuts them"
+        findings.damage("torn", text, line=number, offset=reader.end - repair.cut)
+    if repair.needs_line_feed:
+        text = "the last record lacks its line feed: `heal` adds it"
+        findings.damage("no-line-feed", text, line=findings.lines, offset=reader.lines_end)
