@@ -58,8 +58,14 @@ class Engine:
 
     async def ready(self) -> None:
         """Check that this is the session's loop, and that the session owns its file."""
-        self.check_loop()
+        self.check_open()
         await self.parking.ready()
+
+    def check_open(self) -> None:
+        """Refuse calls from another event loop, and on a session whose file was given back."""
+        self.check_loop()
+        if self.machine.state is SessionState.CLOSED:
+            raise self.machine.closed_error()
 
     def check_loop(self) -> None:
         """Refuse calls from another event loop: futures and callbacks belong to one."""

@@ -204,7 +204,7 @@ class Session:
         raises, or `TakeoverError` and `WriteFailedError` if it happens again; then everything is still kept.
         Cancelling stops the waiting only.
         """
-        self._engine.check_loop()
+        self._engine.check_open()
         return await self._reopening.reopen(discard=discard, create=create)
 
     async def aclose(self) -> None:

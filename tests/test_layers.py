@@ -19,6 +19,7 @@ LAYERS = (
 )
 SHELL = 3
 OUTSIDE = ("coordinator._cli", "coordinator._demo", "coordinator.__main__")
+DOOR = "coordinator._cli._inside"
 
 PURE = {
     "__future__", "abc", "bisect", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "heapq",
@@ -81,11 +82,11 @@ def test_the_layers_are_there_to_be_tested(graph: grimp.ImportGraph) -> None:
 
 
 def test_the_command_line_and_the_demo_use_public_names_only(graph: grimp.ImportGraph) -> None:
-    """They are written like anybody's gateway; what they need, everybody can have."""
+    """They are written like anybody's gateway; one door of the command line sees what opening would do, unopened."""
     private = [
         f"{importer} -> {imported}"
         for importer, imported in imports(graph)
-        if importer.startswith(OUTSIDE) and not imported.startswith(OUTSIDE) and "._" in imported
+        if importer.startswith(OUTSIDE) and importer != DOOR and not imported.startswith(OUTSIDE) and "._" in imported
     ]
     assert private == []
 

@@ -34,8 +34,6 @@ class FormatName(str, Enum):
         return {FormatName.PI: PI, FormatName.PLAIN: PLAIN}.get(self)
 
 
-STATUSES = "Exit status: 0 fine, 1 damage or something left to do, 2 wrong usage, not readable, or owned elsewhere."
-
 FileArgument = Annotated[Path, typer.Argument(help="A session file.", show_default=False)]
 FilesArgument = Annotated[list[Path], typer.Argument(help="Session files.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="For scripts: one JSON object a line.")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, cast
 
+from rich.table import Table
 from rich.text import Text
 
 from coordinator import Record
@@ -153,11 +154,11 @@ def _facts(reader: Reader, statistics: Statistics) -> list[tuple[str, str | Text
     return rows
 
 
-def _kinds(statistics: Statistics) -> object:
+def _kinds(statistics: Statistics) -> Table:
     lines = table("Kind", "#Records", "#Size")
     kinds = sorted(statistics.kinds.items(), key=lambda item: -item[1].bytes)
     for name, tally in kinds[:NAMES_SHOWN]:
         lines.add_row(Text(name), f"{tally.records:,}", size_text(tally.bytes))
-    for count in {len(kinds)} - set(range(NAMES_SHOWN + 1)):
-        lines.add_row(Text(f"and {count - NAMES_SHOWN} more kinds", style="dim"), "", "")
+    if len(kinds) > NAMES_SHOWN:
+        lines.add_row(Text(f"and {len(kinds) - NAMES_SHOWN} more kinds", style="dim"), "", "")
     return lines

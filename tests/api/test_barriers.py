@@ -36,13 +36,12 @@ async def test_drain_does_not_wait_for_what_comes_after_it(home: Desk) -> None:
         await first.reached()
         draining = elsewhere(home.session.drain())
         await asyncio.sleep(0)
-        with home.gate() as second:
+        with home.gate():
             later = home.chat.append_nowait(note("later"))
             first.open()
             await soon(draining)
             assert not later.done
             assert home.texts() == ["before", "first"]
-            del second
     await soon(later)
 
 
@@ -136,7 +135,9 @@ async def test_a_coordinator_drains_all_its_sessions(tmp_path: Path) -> None:
     """One call before a shutdown."""
     async with Coordinator() as coordinator:
         sessions = [await coordinator.open(tmp_path / f"{number}.jsonl") for number in range(5)]
-        pending = [session.writer("w").append_nowait({"number": number}) for number in range(20) for session in sessions]
+        pending = [
+            session.writer("w").append_nowait({"number": number}) for number in range(20) for session in sessions
+        ]
         await soon(coordinator.drain(timeout=10))
         assert all(receipt.done for receipt in pending)
         assert coordinator.statistics().queued_records == 0

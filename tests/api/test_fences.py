@@ -279,7 +279,7 @@ async def test_what_was_found_before_entering_is_not_blamed_on_the_turn(home: De
         await fence.append(note("reply"))
     assert len(home.told("foreign_change")) == 1
     assert home.told("fence_broken") == []
-    assert [entry.record["id"] for entry in await home.session.branch()][0] == "foreign"
+    assert next(entry.record["id"] for entry in await home.session.branch()) == "foreign"
 
 
 async def test_entering_a_stopped_session_raises_before_the_turn_begins(home: Desk) -> None:

@@ -166,9 +166,10 @@ async def test_a_scope_that_is_cancelled_around_a_turn_ends_it(home: Desk) -> No
 @pytest.mark.parametrize("where", ["to_thread", "run_in_executor", "anyio"])
 async def test_threads_append_while_a_turn_is_held(home: Desk, where: str) -> None:
     """A thread blocks until its record is written; own writes of threads are own writes."""
+    writer = home.session.writer("thread")
 
     def work() -> int:
-        return home.session.writer("thread").append_from_thread(note("from a thread"), 20).size
+        return writer.append_from_thread(note("from a thread"), 20).size
 
     async with home.chat.fence() as fence:
         if where == "to_thread":

@@ -1,6 +1,7 @@
 """`make sweep`: every fault at every call, every kill at every byte.
 
-COUNT samples so many cases instead (SEED says which), STORY keeps those of one story, CASE replays one by its text.
+STORY and KIND keep the cases of stories whose name begins so and of one kind, COUNT samples so many of them (SEED says
+which), CASE replays one by its text.
 """
 
 import gc
@@ -17,20 +18,15 @@ from .sweep import Tally, enumerated, lived, sampled, sweep
 def main() -> int:
     """Sweep; the exit status says whether anything was wrong."""
     gc.freeze()  # what is shared with the children stays shared
-    every = [case for case in enumerated(every_byte="CASE" not in os.environ) if _is_wanted(case)]
+    every = list(enumerated(os.environ.get("STORY", ""), os.environ.get("KIND", "")))
     if "CASE" in os.environ:
-        return max(map(_replay, every))
+        return max(_replay(case) for case in every if str(case) == os.environ["CASE"])
     if "COUNT" in os.environ:
         every = sampled(every, int(os.environ["COUNT"]), int(os.environ.get("SEED", "0")))
     print(f"{len(every)} cases", flush=True)
     tally = sweep(every, _tell if sys.stderr.isatty() else _tell_nobody)
     print(tally)
     return min(len(tally.wrong), 1)
-
-
-def _is_wanted(case: Case) -> bool:
-    exact, story = os.environ.get("CASE"), os.environ.get("STORY")
-    return (exact is None or str(case) == exact) and (story is None or case.story == story)
 
 
 def _replay(case: Case) -> int:

@@ -1,7 +1,7 @@
 """All the points at which something can go wrong, enumerated from the trace of an undisturbed life."""
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .life import Case
 from .shim import Act, Call, Rule
@@ -32,6 +32,8 @@ ERRORS: dict[str, tuple[int, ...]] = {
     "fstat": (errno.EIO,),
 }
 """What each call can fail with on a real system."""
+
+KILLS_PER_WRITE_MAX = 2000
 
 WHOLE_STARTS = ("append", "append-always", "rewrite", "rescue")
 """Stories that begin with whole lines, and have no other foreign act: what is appended is a line of its own."""
@@ -77,13 +79,13 @@ def foreign_acts(story: str, calls: Sequence[Call]) -> Iterator[Case]:
         yield Case(story, (*follows, full), "append")
 
 
-def kills(story: str, calls: Sequence[Call], *, every_byte: bool) -> Iterator[Case]:
-    """Die before and after each call, and after so many bytes of each write."""
+def kills(story: str, calls: Sequence[Call]) -> Iterator[Case]:
+    """Die before and after each call, and after every byte of each write."""
     for call in calls:
         yield Case(story, (Rule(Act.KILL_BEFORE, first=call.number, last=call.number),))
         yield Case(story, (Rule(Act.KILL_AFTER, first=call.number, last=call.number),))
     for call in writes(calls):
-        for size in range(1, call.result) if every_byte else some(call.result):
+        for size in range(1, call.result, 1 + call.result // KILLS_PER_WRITE_MAX):
             yield Case(story, (Rule(Act.KILL_WITHIN, size, first=call.number, last=call.number),))
 
 
@@ -97,10 +99,9 @@ def some(size: int) -> list[int]:
     return sorted({1, size // 2, size - 1})
 
 
-def cases(story: str, calls: Sequence[Call], *, every_byte: bool = False) -> Iterator[Case]:
-    """Return everything that can happen to a story."""
-    yield Case(story)
-    yield from failures(story, calls)
-    yield from short_writes(story, calls)
-    yield from foreign_acts(story, calls)
-    yield from kills(story, calls, every_byte=every_byte)
+KINDS: Mapping[str, Callable[[str, Sequence[Call]], Iterator[Case]]] = {
+    "failures": failures,
+    "short_writes": short_writes,
+    "foreign_acts": foreign_acts,
+    "kills": kills,
+}

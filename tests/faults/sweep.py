@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .cases import cases
+from .cases import KINDS
 from .judge import judge
 from .life import STORIES, Case, Life, live
+from .shim import Act
 
 Point = tuple[str, int, str]
 """One system call of one story: the story, the number of the call, its name."""
@@ -70,11 +71,13 @@ def tallied(case: Case) -> Tally:
     return tally
 
 
-def enumerated(*, every_byte: bool) -> Iterator[Case]:
-    """Live each story undisturbed, and return everything that can happen to it."""
-    for story in STORIES:
-        life = _undisturbed(story)
-        yield from cases(story, life.calls, every_byte=every_byte)
+def enumerated(story: str = "", kind: str = "") -> Iterator[Case]:
+    """Live each story (whose name begins so) undisturbed, and return everything (of a kind) that can happen to it."""
+    for name in STORIES:
+        if name.startswith(story):
+            calls = _undisturbed(name).calls
+            for wanted in [kind] if kind else KINDS:
+                yield from KINDS[wanted](name, calls)
 
 
 def _undisturbed(story: str) -> Life:
@@ -87,9 +90,12 @@ def _undisturbed(story: str) -> Life:
 
 
 def sampled(every: Sequence[Case], count: int, seed: int) -> list[Case]:
-    """Choose some of the cases, of each story about as many, and of each kind."""
+    """Choose some of the cases: kills within a write are many and alike, so that one in ten is one of them."""
     chance = random.Random(seed)
-    return chance.sample(every, min(count, len(every)))
+    alike = [case for case in every if case.rules[0].act is Act.KILL_WITHIN]
+    others = [case for case in every if case.rules[0].act is not Act.KILL_WITHIN]
+    some = chance.sample(alike, min(count // 10, len(alike)))
+    return some + chance.sample(others, min(count - len(some), len(others)))
 
 
 def sweep(every: Sequence[Case], tell: Callable[[int, Tally], None] = lambda done, tally: None) -> Tally:

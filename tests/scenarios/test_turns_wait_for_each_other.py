@@ -32,7 +32,9 @@ async def test_scenario_07_heartbeat_cron_and_chat_take_turns(session_path: Path
         for name in ("heartbeat", "cron"):
             await asyncio.sleep(0)
             jobs.append(asyncio.create_task(home.turn(name, writer=home.session.writer(name))))
-        await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert home.session.statistics().turns_waiting == 2
         first_thinks.set()
         await together(*jobs)
         home.assert_quiet("chat", "heartbeat", "cron")
@@ -103,7 +105,8 @@ async def test_scenario_18_a_graceful_stop_loses_no_accepted_record(session_path
             accepted = [memory.append_nowait(mark("memory", number=number)) for number in range(50)]
             follow_up = await held.submit(say("user", "follow-up"))
             closing = elsewhere(coordinator.aclose())
-            await asyncio.sleep(0)
+            for _ in range(50):
+                await asyncio.sleep(0)
             await fence.append(say("assistant", "reply"))
         await together(closing, *accepted, follow_up)
         assert isinstance((await asyncio.gather(queued, return_exceptions=True))[0], Exception)

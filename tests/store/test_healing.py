@@ -62,7 +62,7 @@ def test_damage_is_located(copy_of: Callable[[str], Path], new_desk: OpenDesk) -
     lines = path.read_bytes().splitlines(keepends=True)
     starts = [sum(map(len, lines[:number])) for number, line in enumerate(lines) if number and PI.read(line) is None]
     assert list(opened.damaged_at) == starts
-    assert len(starts) == 2
+    assert opened.damaged == len(starts) == 2
 
 
 def test_a_torn_tail_is_cut_and_its_bytes_are_kept(copy_of: Callable[[str], Path], new_desk: OpenDesk) -> None:

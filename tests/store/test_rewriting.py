@@ -109,6 +109,19 @@ def test_an_edit_while_it_is_copied_is_never_laundered(desk: Desk) -> None:
     assert (desk.content, strays(desk.path)) == (edited, [])
 
 
+def test_an_edit_that_is_undone_before_the_exchange_is_not_laundered(desk: Desk) -> None:
+    """What was copied is what counts, not what stands there when the copy is published."""
+    before = desk.content
+
+    def edit_and_undo(records: Iterator[Record]) -> Iterator[Record]:
+        desk.path.write_bytes(before.replace(b"1", b"7"))
+        yield from list(records)
+        desk.path.write_bytes(before)
+
+    assert rewrite(desk, edit_and_undo).refused is not None
+    assert desk.content == before
+
+
 def test_a_replacement_just_before_the_exchange_is_exchanged_back(desk: Desk) -> None:
     """The other's file is in its place again, and the session stops."""
 

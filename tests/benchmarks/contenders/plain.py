@@ -45,7 +45,7 @@ class Plain(Contender):
     """Blocking writes in the loop."""
 
     name = "plain"
-    skips = ("W6d",)
+    skips = ("W6c", "W6d")
 
     @asynccontextmanager
     async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:

@@ -1,0 +1,202 @@
+"""Statistics and observers: what a gateway can see of its sessions, and what disturbs nobody."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import pytest
+import structlog
+
+from coordinator import (
+    PI,
+    Change,
+    Coordinator,
+    CoordinatorStatistics,
+    Event,
+    Limits,
+    QueueFullError,
+    RecordError,
+    SessionState,
+    SessionStatistics,
+    TakeoverError,
+)
+from coordinator.observers import log_events
+from coordinator.testing import foreign_append
+
+from .desk import desk, elsewhere, note, soon, until
+
+FOREIGN = b'{"type":"custom","id":"foreign","parentId":null}\n'
+
+
+async def test_statistics_count_per_writer(session_path: Path) -> None:
+    """Written, waiting, refused; the bytes are those of the file."""
+    async with desk(session_path, limits=Limits(writer_records_max=2)) as home:
+        receipts = await home.chat.append_all([note("1"), note("2")])
+        with home.gate() as gate:
+            pending = [home.chat.append_nowait(note(text)) for text in "34"]
+            await gate.reached()
+            with pytest.raises(QueueFullError):
+                home.chat.append_nowait(note("5"))
+            now = home.session.statistics()
+            assert isinstance(now, SessionStatistics)
+            chat = now.writers["chat"]
+            assert (chat.written_records, chat.queued_records, chat.refused_records) == (2, 2, 1)
+            assert chat.written_bytes == sum(receipt.size for receipt in receipts)
+            assert (now.queued_records, now.records_written, now.state) == (2, 2, SessionState.OPEN)
+        for receipt in pending:
+            await soon(receipt)
+        after = home.session.statistics()
+        assert (after.queued_records, after.queued_bytes, after.records_written) == (0, 0, 4)
+        assert now.queued_records == 2, "a snapshot does not change"
+
+
+async def test_statistics_show_turns_and_held_records(session_path: Path) -> None:
+    """Who has the turn, for how long, who waits."""
+    async with desk(session_path) as home:
+        assert (home.session.statistics().turn_holder, home.session.statistics().turn_seconds) == (None, None)
+        async with home.chat.fence():
+            home.later.append_nowait(note("held"))
+            waiting = elsewhere(_turn(home.session.writer("other")))
+            await until(lambda: home.session.statistics().turns_waiting == 1)
+            now = home.session.statistics()
+            assert (now.turn_holder, now.held_records) == ("chat", 1)
+            assert (now.turn_seconds or 0) > 0
+        await soon(waiting)
+        assert home.session.statistics().held_records == 0
+
+
+async def _turn(writer: object) -> None:
+    async with writer.fence():  # type: ignore[attr-defined]
+        pass
+
+
+async def test_statistics_show_the_last_foreign_change(session_path: Path) -> None:
+    """Also when nobody held a fence."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("x"))
+        assert home.session.statistics().last_change is None
+        foreign_append(session_path, FOREIGN)
+        await home.chat.append(note("y"))
+        assert home.session.statistics().last_change is Change.APPENDED
+
+
+async def test_a_coordinator_adds_its_sessions_up(tmp_path: Path) -> None:
+    """Closed ones too."""
+    async with Coordinator() as coordinator:
+        sessions = [await coordinator.open(tmp_path / f"{number}.jsonl") for number in range(3)]
+        for number, session in enumerate(sessions):
+            for _ in range(number + 1):
+                await session.writer("w").append({})
+        now = coordinator.statistics()
+        assert isinstance(now, CoordinatorStatistics)
+        assert (now.records_written, len(now.sessions)) == (6, 3)
+        assert now.unsynced_bytes == 6 * len(b"{}\n")
+        await sessions[2].aclose()
+        assert (coordinator.statistics().records_written, len(coordinator.statistics().sessions)) == (6, 2)
+
+
+async def test_observers_hear_of_every_outcome_in_order(session_path: Path) -> None:
+    """One frozen value for each."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("x"))
+        async with home.chat.fence() as fence:
+            await fence.append(note("reply"))
+    names = [event.name for event in home.events if event.name != "state_changed"]
+    assert names == [
+        "session_opened", "records_written", "fence_entered", "records_written", "fence_left", "session_closed",
+    ]  # fmt: skip
+    for event in home.events:
+        assert isinstance(event, Event)
+        assert event.path == session_path
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            event.path = None  # type: ignore[misc]
+
+
+async def test_an_observer_that_raises_disturbs_nobody(session_path: Path) -> None:
+    """It is counted; the others hear everything."""
+    heard: list[str] = []
+
+    def broken(_event: Event) -> None:
+        raise KeyError("in the observer")
+
+    async with Coordinator(observers=[broken, lambda event: heard.append(event.name)]) as coordinator:
+        session = await coordinator.open(session_path, format=PI)
+        await session.writer("w").append(note("x"))
+        assert coordinator.statistics().observer_failures >= 2
+    assert "records_written" in heard
+
+
+async def test_an_error_that_nobody_awaits_reaches_the_observers(session_path: Path) -> None:
+    """A submitted record that is not written is never silent."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("x"))
+        session_path.unlink()
+        pending = home.chat.append_nowait(note("kept"))
+        await until(lambda: home.session.state is SessionState.STOPPED)
+        (event,) = home.told("answer_unheard")
+        assert event.writer == "chat"  # type: ignore[attr-defined]
+        assert isinstance(event.error, TakeoverError)  # type: ignore[attr-defined]
+        with pytest.raises(TakeoverError):
+            await soon(pending)
+        await home.session.reopen()
+
+
+async def test_an_error_that_somebody_awaits_does_not(session_path: Path) -> None:
+    """He was told."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("x"))
+        session_path.unlink()
+        with pytest.raises(TakeoverError):
+            await home.chat.append(note("kept"))
+        assert home.told("answer_unheard") == []
+        await home.session.reopen()
+
+
+async def _eventful(path: Path) -> None:
+    async with Coordinator(observers=[log_events()]) as coordinator:
+        session = await coordinator.open(path, format=PI)
+        chat = session.writer("chat")
+        await chat.append(note("x"))
+        with pytest.raises(RecordError):
+            await chat.append({})
+        with pytest.raises(TakeoverError):
+            async with chat.fence() as fence:
+                foreign_append(path, FOREIGN)
+                await fence.check()
+
+
+async def test_nothing_is_printed_while_structlog_is_not_configured(
+    session_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not on standard output, which may be a protocol; warnings go to the standard logger."""
+    assert not structlog.is_configured()
+    with caplog.at_level(logging.WARNING, logger="coordinator"):
+        await _eventful(session_path)
+    assert capfd.readouterr().out == ""
+    assert [record.getMessage() for record in caplog.records] == ["foreign_change", "fence_broken"]
+
+
+async def test_a_configured_structlog_is_used(session_path: Path) -> None:
+    """With the event's name and its values."""
+    structlog.configure(processors=[structlog.testing.LogCapture()])
+    try:
+        with structlog.testing.capture_logs() as logs:
+            await _eventful(session_path)
+    finally:
+        structlog.reset_defaults()
+    by_name = {entry["event"]: entry for entry in logs}
+    assert by_name["fence_broken"]["log_level"] == "warning"
+    assert by_name["fence_broken"]["writer"] == "chat"
+    assert by_name["records_written"]["log_level"] == "debug"
+    assert by_name["records_written"]["path"] == str(session_path)
+
+
+async def test_without_an_observer_nothing_is_said(session_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither printed nor logged."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("x"))
+        foreign_append(session_path, FOREIGN)
+        await home.chat.append(note("y"))
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,130 @@
+"""Opening: one session per file, as many users as there are, and the last one closes it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from coordinator import PI, PLAIN, Coordinator, SessionState
+
+from .desk import check_clear, desk, elsewhere, note, soon, texts_of, until
+
+
+async def test_opening_twice_gives_the_same_session_and_needs_two_closes(session_path: Path) -> None:
+    """The first user who leaves takes nothing from the second."""
+    async with Coordinator() as coordinator:
+        first = await coordinator.open(session_path, format=PI)
+        second = await coordinator.open(str(session_path), format=PI)
+        assert second is first
+        await first.aclose()
+        assert second.state is SessionState.OPEN
+        await second.writer("w").append(note("x"))
+        await second.aclose()
+        assert second.state is SessionState.CLOSED
+        third = await coordinator.open(session_path, format=PI)
+        assert third is not first
+        assert third.leaf is not None
+
+
+async def test_opening_at_the_same_time_gives_one_session(session_path: Path) -> None:
+    """Whoever comes while the file is opened waits for it."""
+    async with Coordinator() as coordinator:
+        sessions = await asyncio.gather(*(coordinator.open(session_path) for _ in range(10)))
+        assert len(set(map(id, sessions))) == 1
+        for session in sessions:
+            assert session.state is SessionState.OPEN
+            await session.aclose()
+        assert sessions[0].state is SessionState.CLOSED
+
+
+@pytest.mark.parametrize("other", ["dots", "relative", "linked directory"])
+async def test_one_file_has_one_path(session_path: Path, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    """However it is written."""
+    monkeypatch.chdir(session_path.parent)
+    (session_path.parent / "door").symlink_to(session_path.parent)
+    names = {
+        "dots": session_path.parent / "door" / ".." / session_path.parent.name / session_path.name,
+        "relative": Path(session_path.name),
+        "linked directory": Path("door") / session_path.name,
+    }
+    async with Coordinator() as coordinator:
+        session = await coordinator.open(session_path)
+        assert session.path == session_path
+        assert await coordinator.open(names[other]) is session
+        assert dict(coordinator.sessions) == {session_path: session}
+
+
+async def test_a_session_that_is_open_keeps_its_format(session_path: Path) -> None:
+    """A second opinion about the same file is refused, and counts as no user."""
+    async with Coordinator() as coordinator:
+        session = await coordinator.open(session_path, format=PI)
+        with pytest.raises(ValueError, match="format") as caught:
+            await coordinator.open(session_path, format=PLAIN)
+        check_clear(caught.value, session_path)
+        await session.aclose()
+        assert session.state is SessionState.CLOSED
+
+
+async def test_an_open_during_a_close_waits_for_it(session_path: Path) -> None:
+    """It gets a new session with everything the old one wrote."""
+    async with Coordinator() as coordinator:
+        old = await coordinator.open(session_path, format=PI)
+        async with old.writer("w").fence() as fence:
+            closing = elsewhere(old.aclose())
+            await until(lambda: old.state is SessionState.CLOSING)
+            opening = elsewhere(coordinator.open(session_path, format=PI))
+            await asyncio.sleep(0)
+            await fence.append(note("last"))
+        await soon(closing)
+        new = await soon(opening)
+        assert new is not old
+        assert [entry.record["data"]["text"] for entry in await new.branch()] == ["last"]
+
+
+async def test_a_new_file_is_made_by_the_first_record_for_us_alone(session_path: Path) -> None:
+    """0600 whatever the umask says; header and record in one write."""
+    umask = os.umask(0)
+    try:
+        async with desk(session_path) as home:
+            assert not session_path.exists()
+            assert (home.session.revision.length, home.session.leaf) == (0, None)
+            await home.chat.append(note("x"))
+            assert home.interposer.calls.count("write") == 1
+    finally:
+        os.umask(umask)
+    assert session_path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_an_existing_file_keeps_its_mode_and_its_inode(session_path: Path) -> None:
+    """Appending is all that happens to it."""
+    session_path.write_bytes(b'{"a":1}\n')
+    session_path.chmod(0o640)
+    before = session_path.stat()
+    async with desk(session_path, format=PLAIN) as home:
+        await home.chat.append({"a": 2})
+    after = session_path.stat()
+    assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
+    assert session_path.read_bytes() == b'{"a":1}\n{"a":2}\n'
+
+
+async def test_sequence_counts_from_one_within_an_opening(session_path: Path) -> None:
+    """Positions outlast a restart, sequences do not."""
+    for _ in range(2):
+        async with desk(session_path) as home:
+            assert [(await home.chat.append(note("x"))).sequence for _ in range(3)] == [1, 2, 3]
+    assert texts_of(session_path) == ["x"] * 6
+
+
+async def test_entries_name_their_writer_until_the_session_is_closed(session_path: Path) -> None:
+    """What was there before is nobody's."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("old"))
+    async with desk(session_path) as home:
+        receipt = await home.chat.append(note("new"))
+        entries = [entry async for entry in home.session.records()]
+        assert [entry.writer for entry in entries] == [None, "chat"]
+        assert (entries[1].offset, entries[1].size) == (receipt.offset, receipt.size)
+        assert [entry.record["data"]["text"] async for entry in home.session.records(entries[0].position)] == ["new"]

@@ -1,0 +1,202 @@
+"""`reopen()`: accept the file as it is now, and lose nothing of what was kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from coordinator import (
+    Change,
+    FormatError,
+    Limits,
+    Outcome,
+    PathError,
+    Reopened,
+    SessionState,
+    TakeoverError,
+    WriteFailedError,
+)
+from tests.support.chain import check_chain, read_session
+
+from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon
+
+
+@pytest.fixture
+async def home(session_path: Path) -> AsyncIterator[Desk]:
+    """Return a session with two records."""
+    async with desk(session_path, limits=Limits(session_records_max=5)) as home:
+        await home.chat.append_all([note("1"), note("2")])
+        yield home
+
+
+async def keep(home: Desk, *texts: str) -> TakeoverError:
+    """Append to a session that is stopped, or that stops now; return the last error."""
+    error = None
+    for text in texts:
+        with pytest.raises(TakeoverError) as caught:
+            await soon(home.chat.append(note(text)))
+        error = caught.value
+        assert (error.outcome, error.usable) == (Outcome.KEPT, False)
+    assert error is not None
+    return error
+
+
+def cut_last_line(path: Path) -> None:
+    """Take the last record away, as another program would."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+
+
+async def test_on_a_healthy_session_it_does_nothing(home: Desk) -> None:
+    """A handler may call it without asking first."""
+    before = snapshot(home.path.parent)
+    assert await soon(home.session.reopen()) == Reopened()
+    assert await soon(home.session.reopen(discard=True, create=False)) == Reopened()
+    assert snapshot(home.path.parent) == before
+    assert home.session.generation == 1
+
+
+async def test_kept_records_are_written_in_order_behind_what_is_there_now(home: Desk) -> None:
+    """Stamped anew: they are chained after the leaf of the file as it is."""
+    cut_last_line(home.path)
+    error = await keep(home, "3", "4")
+    assert error.change is Change.TRUNCATED
+    result = await soon(home.session.reopen())
+    assert (result.kept, len(result.written), result.skipped, result.discarded) == (2, 2, (), 0)
+    assert home.texts() == ["1", "3", "4"]
+    assert [record["id"] for record in check_chain(home.path)][1:] == [receipt.id for receipt in result.written]
+    assert home.session.state is SessionState.OPEN
+    assert home.session.generation == 2
+
+
+async def test_concurrent_calls_share_one_run(home: Desk) -> None:
+    """Every handler of every broken turn may call it."""
+    home.path.unlink()
+    await keep(home, "3")
+    results = await soon(asyncio.gather(*(home.session.reopen() for _ in range(5))))
+    assert len(results[0].written) == 1
+    assert all(result is results[0] for result in results)
+    assert home.texts() == ["3"]
+
+
+async def test_a_vanished_file_is_made_anew_with_its_header(home: Desk) -> None:
+    """The same header, and then what was kept."""
+    header = home.session.header
+    home.path.unlink()
+    await keep(home, "3")
+    await soon(home.session.reopen())
+    assert read_session(home.path).header == header
+    assert home.texts() == ["3"]
+
+
+async def test_without_create_a_vanished_file_is_an_error_and_everything_is_kept(home: Desk) -> None:
+    """Somebody may want to look for the file first."""
+    home.path.unlink()
+    await keep(home, "3")
+    with pytest.raises(PathError) as caught:
+        await soon(home.session.reopen(create=False))
+    check_clear(caught.value, home.path)
+    assert not home.path.exists()
+    assert home.session.state is SessionState.STOPPED
+    await soon(home.session.reopen())
+    assert home.texts() == ["3"]
+
+
+async def test_discarded_records_go_to_a_side_file(home: Desk) -> None:
+    """Nothing is thrown away."""
+    cut_last_line(home.path)
+    await keep(home, "3", "4")
+    result = await soon(home.session.reopen(discard=True))
+    assert (result.kept, result.written, result.discarded) == (2, (), 2)
+    assert result.side_file is not None
+    rows = [json.loads(line) for line in result.side_file.read_bytes().splitlines()]
+    assert [row["record"]["data"]["text"] for row in rows] == ["3", "4"]
+    assert result.side_file.suffix != ".jsonl"
+    assert home.texts() == ["1"]
+    await soon(home.chat.append(note("5")))
+    assert home.session.statistics().queued_records == 0
+
+
+async def test_a_record_whose_write_was_tried_is_not_written_twice(home: Desk) -> None:
+    """It stands there: the look that should have confirmed it failed."""
+    home.fail("position", BROKEN)
+    with pytest.raises(WriteFailedError) as caught:
+        await soon(home.chat.append(note("3")))
+    assert caught.value.outcome is Outcome.KEPT
+    result = await soon(home.session.reopen())
+    assert (result.kept, result.written) == (1, ())
+    (skipped,) = result.skipped
+    line = home.path.read_bytes()[skipped.offset : skipped.offset + skipped.size]
+    assert json.loads(line)["id"] == skipped.id
+    await soon(home.chat.append(note("4")))
+    assert home.texts() == ["1", "2", "3", "4"]
+    check_chain(home.path)
+
+
+async def test_a_reopening_that_fails_keeps_everything(home: Desk) -> None:
+    """The file is no session any more; when it is one again the records are written."""
+    content = home.path.read_bytes()
+    home.path.write_bytes(b"something else entirely\n" * 50)
+    await keep(home, "3")
+    for _ in range(2):
+        with pytest.raises(FormatError) as caught:
+            await soon(home.session.reopen())
+        check_clear(caught.value, home.path)
+        assert home.session.state is SessionState.STOPPED
+    await keep(home, "4")
+    home.path.write_bytes(content)
+    await soon(home.session.reopen())
+    assert home.texts() == ["1", "2", "3", "4"]
+
+
+async def test_a_stopped_session_without_room_refuses(home: Desk) -> None:
+    """Kept records are bounded too; what is refused is not written by `reopen`."""
+    home.path.unlink()
+    await keep(home, *"34567")
+    with pytest.raises(TakeoverError) as caught:
+        await soon(home.chat.append(note("8")))
+    assert caught.value.outcome is Outcome.NOT_WRITTEN
+    assert not caught.value.usable
+    await soon(home.session.reopen())
+    assert home.texts() == [*"34567"]
+
+
+async def test_it_heals_as_opening_does(home: Desk) -> None:
+    """A torn tail in the file that is accepted goes to a side file."""
+    home.path.write_bytes(home.path.read_bytes().replace(b'"2"', b'"X"') + b'{"type":"cust')
+    await keep(home, "3")
+    await soon(home.session.reopen())
+    assert home.texts() == ["1", "X", "3"]
+    (side_file,) = home.path.parent.glob("*.torn-*")
+    assert side_file.read_bytes() == b'{"type":"cust'
+    check_chain(home.path)
+
+
+async def test_a_lost_lock_is_taken_again(home: Desk) -> None:
+    """Whoever removed it has let a second owner in, perhaps."""
+    lock = home.path.with_name(f".{home.path.name}.lock")
+    lock.unlink()
+    with pytest.raises(TakeoverError) as caught:
+        async with home.chat.fence():
+            pytest.fail("entered without a lock")
+    assert caught.value.change is Change.LOCK_LOST
+    await soon(home.session.reopen())
+    assert lock.exists()
+    async with home.chat.fence() as fence:
+        await fence.append(note("3"))
+    assert home.texts() == ["1", "2", "3"]
+
+
+async def test_what_stopped_it_again_is_said_again(home: Desk) -> None:
+    """A reopening may meet the next takeover; still nothing is lost."""
+    home.path.unlink()
+    await keep(home, "3")
+    home.interposer.before("write", lambda: home.path.unlink(missing_ok=True))
+    with pytest.raises(TakeoverError):
+        await soon(home.session.reopen())
+    await soon(home.session.reopen())
+    assert home.texts() == ["3"]
