@@ -38,7 +38,7 @@ demo: $(VENV)/.demo  ## see the problem and the answer, on a real session file (
 
 ##@ Develop
 
-.PHONY: setup test check lint types layers format bench bench-quick mutants race kills build clean help
+.PHONY: setup test check lint types layers format bench bench-quick mutants race kills sweep build clean help
 setup: $(VENV)/.dev  ## make the virtual environment with all tools
 	@echo "· $(VENV) is ready"
 
@@ -82,6 +82,9 @@ race: $(VENV)/.dev  ## the long race against a second process
 
 kills: $(VENV)/.dev  ## kill a writing process at random moments, again and again
 	@$(RUN) tests.kills
+
+sweep: $(VENV)/.dev  ## break every system call, kill at every byte; COUNT, STORY, KIND, CASE choose
+	@$(RUN) tests.faults
 
 build: $(VENV)/.dev  ## make the wheel and the source archive in dist/
 	@$(PIP) build

@@ -51,6 +51,7 @@ class Closing:
             self._driver.wake()
             await self._end_turns()
             trouble = await self._drain()
+            await self._engine.closing_over(self._engine.last_turns)
             side_file = await self._put_aside(trouble)
             report: Report = await self._give_back()
         finally:

@@ -48,6 +48,8 @@ class Engine:
         self._host = host
         self.session: Session | None = None
         """The public handle, for the hooks."""
+        self.last_turns: list[Call] = []
+        """The hooks that closing waits for, because they are about turns that ended meanwhile."""
         self._watch: asyncio.TimerHandle | None = None
         self._held_since: float | None = None
 
@@ -192,9 +194,10 @@ class Engine:
             await self._host.closing_over(calls)
 
     def tell_fence_left(self, story: Mapping[str, object]) -> None:
-        """Tell the plugins how a turn went."""
+        """Tell the plugins how a turn went; of one that ends while the session closes they may still read."""
         if self.session is not None:
-            self._host.fence_left(self.session, story)
+            calls = self._host.fence_left(self.session, story)
+            self.last_turns += calls if self.machine.state is SessionState.CLOSING else []
 
     def own_writer(self, name: str) -> None:
         """Remember whose a new writer is."""

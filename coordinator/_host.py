@@ -148,10 +148,12 @@ class Host:
         for plugin in self._implementing("fence_entering"):
             await plugin.call("fence_entering", machine.path, offered, machine)
 
-    def fence_left(self, session: Session, story: Mapping[str, object]) -> None:
-        """Tell every plugin how a turn went."""
-        for plugin in self._implementing("fence_left"):
+    def fence_left(self, session: Session, story: Mapping[str, object]) -> list[Call]:
+        """Tell every plugin how a turn went; who has to wait for that uses `closing_over`."""
+        return [
             plugin.call_later("fence_left", session.path, {"session": session, **story}, must=False)
+            for plugin in self._implementing("fence_left")
+        ]
 
     def notice(self, session: Session, machine: Machine, event: Event) -> None:
         """Pass on what plugins want to know."""

@@ -13,7 +13,7 @@ from .show import show
 from .stats import stats
 from .who import who
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode="markdown")
 
 
 @app.callback()

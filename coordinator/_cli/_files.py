@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ BLOCK_BYTES = 256 * 1024
 FIRST_LINE_BYTES_MAX = 1024 * 1024
 LOOKS_MAX = 10
 LOOK_SECONDS = 0.02
+FRESH_SECONDS = 1.0
 
 
 class Reader:
@@ -103,17 +104,19 @@ def _settled_end(fd: int) -> int:
 
     A large write becomes visible page by page, so on a busy file half a line is no news.
     """
-    for _ in range(LOOKS_MAX):
-        found = os.fstat(fd)
-        whole = found.st_size == 0 or os.pread(fd, 1, found.st_size - 1) in (LINE_FEED, b"")
-        if whole or time.time() - found.st_mtime > LOOKS_MAX * LOOK_SECONDS:
-            break
+    found, looks = os.fstat(fd), 1
+    while not _ends_whole(fd, found.st_size) and looks < LOOKS_MAX and time.time() - found.st_mtime < FRESH_SECONDS:
         time.sleep(LOOK_SECONDS)
-    return os.fstat(fd).st_size if not whole else found.st_size
+        found, looks = os.fstat(fd), looks + 1
+    return found.st_size
+
+
+def _ends_whole(fd: int, size: int) -> bool:
+    return size == 0 or os.pread(fd, 1, size - 1) in (LINE_FEED, b"")
 
 
 @contextmanager
-def reading(path: Path, format_name: FormatName = FormatName.AUTO) -> Iterator[Reader]:
+def reading(path: Path, format_name: FormatName = FormatName.AUTO) -> Generator[Reader]:
     """Open a session file for reading; every failure is a `PathError`."""
     resolved = session_path(path)
     try:

@@ -6,21 +6,22 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from coordinator import PLAIN, FormatError, Record
 
 from ._files import Reader
 from ._index import Index, Place
 from ._inside import Line
-from ._text import count_text, one_line, size_text, time_of
+from ._text import KILO, age_text, one_line, size_text
 
 ID_CHARACTERS_MAX = 40
+LOST_HEADER = "the records are those of a pi session, but the first line is no header"
 KEPT_MAX = 100
 """Of each kind so many are kept; all are counted."""
 
 
-class Severity(str, Enum):
+class Severity(StrEnum):
     """`DAMAGE` loses records or cuts the conversation; a `NOTICE` can be meant."""
 
     DAMAGE = "damage"
@@ -111,13 +112,9 @@ class _Pass:
         self._findings.records += 1
         if self._guessed and not self._reader.format.has_header:
             self._guessed = False
-            self._check_guess(record)
+            if lacks_header(record):
+                self._findings.damage("header", f"{LOST_HEADER} (`--format plain` if it is meant)", line=1)
         self._check_record(number, line.offset, record)
-
-    def _check_guess(self, record: Record) -> None:
-        if all(isinstance(record.get(key), str) for key in ("type", "id", "timestamp")) and "parentId" in record:
-            text = "the records are those of a pi session, but the first line is no header (`--format plain` if meant)"
-            self._findings.damage("header", text, line=1)
 
     def _check_record(self, number: int, offset: int, record: Record) -> None:
         tail = self._format.tail_of(record)
@@ -127,9 +124,14 @@ class _Pass:
         if not tail.timestamp_ms:
             self._findings.notice("time", "it has no readable time", line=number, offset=offset)
         elif tail.timestamp_ms < self._latest_ms:
-            back = time_of(self._latest_ms) - time_of(tail.timestamp_ms)
+            back = age_text((self._latest_ms - tail.timestamp_ms) / KILO)
             self._findings.notice("time", f"its time is {back} before that of a line above", line=number, offset=offset)
         self._latest_ms = max(self._latest_ms, tail.timestamp_ms)
+
+
+def lacks_header(record: Record) -> bool:
+    """Whether a record that was taken for plain JSON can only come from a pi session."""
+    return all(isinstance(record.get(key), str) for key in ("type", "id", "timestamp")) and "parentId" in record
 
 
 def why_unreadable(line: Line) -> str:

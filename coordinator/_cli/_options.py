@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +21,7 @@ class Status(IntEnum):
     """Wrong usage, not readable, or owned by a live process."""
 
 
-class FormatName(str, Enum):
+class FormatName(StrEnum):
     """How the lines of a file are to be read; `AUTO` looks at the first one."""
 
     AUTO = "auto"

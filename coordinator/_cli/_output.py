@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Output:
             self._errors.print(Text(f"  {visible(error.hint)}"), soft_wrap=True)
 
     @contextmanager
-    def reporting(self, path: Path | None = None) -> Iterator[None]:
+    def reporting(self, path: Path | None = None) -> Generator[None]:
         """Turn what the library raises into a message and a status; whatever comes after it is still done."""
         try:
             yield
@@ -66,7 +66,7 @@ class Output:
 
 
 @contextmanager
-def output(path: Path | None = None, *, as_json: bool) -> Iterator[Output]:
+def output(path: Path | None = None, *, as_json: bool) -> Generator[Output]:
     """Open the output of a command (about one path); leaving it ends the command with its status."""
     out = Output(as_json=as_json)
     with out.reporting(path):
@@ -81,7 +81,7 @@ def path_text(path: Path, style: str = "bold") -> Text:
 
 def indented(part: RenderableType, columns: int = INDENT) -> RenderableType:
     """Set something in from the left."""
-    return Padding(part, (0, 0, 0, columns))
+    return Padding(part, (0, 0, 0, columns), expand=False)
 
 
 def facts(rows: Iterable[tuple[str, str | Text]]) -> RenderableType:

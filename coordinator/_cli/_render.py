@@ -39,7 +39,7 @@ class Renderer:
         message = _message(record)
         title, more = _title(record, message)
         mark = Text.assemble((time, "dim"), (title, "dim" if aside else COLORS.get(title, "yellow")))
-        yield mark.append(f"  {more}" if more else "", "dim").append("  (on another branch)" if aside else "", "dim")
+        yield mark.append(f"  {more}" if more else "", "dim").append("  (other branch)" if aside else "", "dim")
         for text in self._body(record, message):
             text.stylize("dim" if aside else "")
             yield indented(text)
@@ -97,7 +97,7 @@ def _message(record: Record) -> dict[str, Any]:
 
 def _title(record: Record, message: dict[str, Any]) -> tuple[str, str]:
     """Return what a record is, and what else belongs on its first line."""
-    if "role" in message:
+    if isinstance(message.get("role"), str):
         failed = "failed" if message.get("isError") or message.get("stopReason") == "error" else ""
         more = (message.get("model"), message.get("toolName"), failed)
         return _word(message["role"]), " ".join(_word(word) for word in more if word)
@@ -119,5 +119,3 @@ def _details(values: dict[str, Any]) -> str:
 
 def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-

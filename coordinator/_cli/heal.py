@@ -52,7 +52,9 @@ def _plan(reader: Reader) -> tuple[list[str], dict[str, object]]:
     strays = find_beside(reader.path).strays
     plan: list[str] = []
     if cut:
-        plan.append(f"would cut the last {size_text(cut)}, at offset {reader.end - cut:,}, and keep them in a side file")
+        plan.append(
+            f"would cut the last {size_text(cut)}, at offset {reader.end - cut:,}, and keep them in a side file"
+        )
     if needs_line_feed:
         plan.append("would add the line feed that the last record lacks")
     if strays:

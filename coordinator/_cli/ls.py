@@ -12,11 +12,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from coordinator import CoordinatorError, FormatError
+from coordinator import CoordinatorError, FormatError, PathError
 
 from ._files import Reader, reading
+from ._findings import lacks_header
 from ._inside import path_error
-from ._options import FormatName, JsonOption, Status
+from ._options import JsonOption, Status
 from ._output import Output, output, table
 from ._processes import Owner, find_live_owner
 from ._sidefiles import Beside, sort_names
@@ -74,7 +75,7 @@ def _rows(root: Path, read_max: int) -> Iterator[Row]:
     for directory, names, files in os.walk(root, onerror=_refuse):
         names.sort()
         beside = sort_names(Path(directory), files)
-        sessions = {name for name in files if name.endswith(SESSION)}
+        sessions = {name for name in files if name.endswith(SESSION) and not os.path.islink(Path(directory, name))}
         for name in sorted(sessions | beside.keys()):
             row = Row(Path(directory, name), beside=beside.get(name, Beside()))
             try:
@@ -86,7 +87,9 @@ def _rows(root: Path, read_max: int) -> Iterator[Row]:
 
 
 def _refuse(error: OSError) -> None:
-    raise path_error(error.filename or "", error, "listing") from error
+    if isinstance(error, FileNotFoundError):
+        raise PathError("there is no such directory", path=error.filename, hint="look for where it went") from error
+    raise path_error(error.filename, error, "listing") from error
 
 
 def _look(row: Row, read_max: int) -> None:
@@ -107,6 +110,9 @@ def _damage(reader: Reader, *, whole: bool) -> Iterator[str]:
     except FormatError as error:
         yield error.message
         return
+    first = None if reader.format.has_header else reader.format.read(reader.first_line)
+    if first is not None and lacks_header(first):
+        yield "no header"
     lines = (line for line in reader.lines() if not reader.is_header(line)) if whole else iter(())
     damaged = sum(reader.record(line) is None for line in lines)
     if damaged:
@@ -155,5 +161,3 @@ def _condition(row: Row) -> Text:
     if not parts:
         parts = [Text("fine", "green") if row.read_whole else Text("fine at its ends", "green")]
     return Text("\n").join(parts)
-
-

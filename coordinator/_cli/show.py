@@ -31,6 +31,7 @@ class Place:
 
 def show(
     file: FileArgument,
+    *,
     count: Annotated[int, typer.Option("-n", help="How many of the last ones; 0 shows all.", min=0)] = 20,
     follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is appended.")] = False,
     everything: Annotated[
@@ -106,6 +107,8 @@ def _last(reader: Reader, count: int, *, everything: bool, whole: bool) -> tuple
     places = list(islice(climb.places, count or None))
     if count and next(climb.places, None) is not None:
         return places, f"the last {count}; -n 0 shows all"
+    if climb.begins_late:
+        return places, "the conversation starts anew here; --all shows what stands before"
     if climb.wanted is not None:
         return places, f"the parent {climb.wanted} is missing: what was before is cut off"
     return places, ""
@@ -116,6 +119,7 @@ class _Climb:
 
     def __init__(self, reader: Reader, *, everything: bool, whole: bool) -> None:
         self.wanted: str | None = None
+        self.begins_late = False
         self._reader = reader
         self._everything = everything
         self.places = self._walk(_whole_lines_backwards(reader) if whole else reader.lines_backwards())
@@ -134,6 +138,8 @@ class _Climb:
             if self._everything or (record is not None and not aside):
                 yield Place(line.offset, line.size, aside)
             if begun and leaf is not None and self.wanted is None and not self._everything:
+                before = next(lines, None)
+                self.begins_late = before is not None and not self._reader.is_header(before)
                 return
 
 

@@ -44,7 +44,8 @@ class Stopper:
 
     async def end(self, task: asyncio.Task[Any]) -> None:
         """Stop the job and wait for its end."""
-        self.stop()
+        if not task.done():
+            self.stop()
         await asyncio.wait({task}, timeout=SECONDS_MAX)
         assert task.done(), "it does not end"
         if not task.cancelled() and task.exception() is not None:

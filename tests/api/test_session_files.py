@@ -1,4 +1,4 @@
-"""Every kind of file that FORMAT.md names, opened and appended to, byte for byte."""
+"""Every kind of session file, opened and appended to, byte for byte."""
 
 from __future__ import annotations
 

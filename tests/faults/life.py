@@ -1,6 +1,5 @@
 """One case: a life under some rules, in a forked child; then the judgement of what it leaves behind."""
 
-import asyncio
 import json
 import os
 import select
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coordinator import PI, Coordinator, Durability
+from coordinator import Durability
 
 from . import shim, victim
 from .shim import ANY, Act, Call, Pipes, Rule

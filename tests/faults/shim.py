@@ -1,4 +1,4 @@
-"""The preloaded shim (`shim.c`) from Python: built once, preloaded into a new process, armed in a forked child of it."""
+"""The preloaded shim (`shim.c`) from Python: built once, preloaded into a new process, armed in a child of it."""
 
 import ctypes
 import os

@@ -120,7 +120,7 @@ def test_the_lock_survives_other_code_that_opens_and_closes_the_files(
 
 @pytest.mark.slow
 def test_of_two_coordinators_exactly_one_wins_every_time(start: Start, session_path: Path) -> None:
-    """A thousand races for one session: one owner each time, the other is told who it is, every record is there once."""
+    """A thousand races for one session: one owner each time, the other is refused, every record is there once."""
     one, two = start(), start()
     wins = {one.pid: 0, two.pid: 0}
     for number in range(COMPETITIONS):

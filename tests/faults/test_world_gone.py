@@ -10,11 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import PI, Change, CoordinatorError, Limits, Outcome, PathError, Record, TakeoverError, WriteFailedError
+from coordinator import (
+    PI,
+    Change,
+    CoordinatorError,
+    Limits,
+    Outcome,
+    PathError,
+    Record,
+    TakeoverError,
+    WriteFailedError,
+)
 from coordinator.testing import open_session
 
 from .disks import Mounts, fillable, run
 from .scribe import Scribe
+from .victim import text_of
 
 LIMITS = Limits(close_seconds_max=1.0)
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
@@ -67,7 +78,7 @@ async def test_too_many_open_files_is_a_clear_error_and_harms_no_open_session(tm
 @pytest.mark.parametrize("more", range(6))
 async def test_running_out_of_descriptors_at_any_moment_loses_nothing(tmp_path: Path, more: int) -> None:
     """With so many descriptors left, a session works or says why not; what it acknowledged is there."""
-    path, acknowledged = tmp_path / "session.jsonl", []
+    path, acknowledged, errors = tmp_path / "session.jsonl", list[str](), list[CoordinatorError]()
     try:
         with descriptors(more):
             async with open_session(path, format=PI, limits=LIMITS) as session:
@@ -76,11 +87,12 @@ async def test_running_out_of_descriptors_at_any_moment_loses_nothing(tmp_path: 
                     acknowledged.append(text)
                 await session.sync()
     except CoordinatorError as error:
-        assert error.path is not None
-        assert error.hint
-    async with open_session(path, format=PI):
-        pass
-    assert not acknowledged or texts(path)[: len(acknowledged)] == acknowledged
+        errors.append(error)
+    assert all(error.path and error.hint for error in errors)
+    assert errors or acknowledged == ["a", "b"]
+    async with open_session(path, format=PI) as session:
+        written = [text_of(entry.record) async for entry in session.records()]
+    assert written[: len(acknowledged)] == acknowledged
 
 
 async def test_a_file_that_is_unlinked_under_us_is_a_takeover_and_made_anew(session_path: Path) -> None:
@@ -152,7 +164,7 @@ async def test_a_disk_that_becomes_read_only_acknowledges_nothing(mounts: Mounts
 
 @pytest.mark.root
 async def test_after_real_block_errors_the_records_are_written_from_memory(mounts: Mounts) -> None:
-    """The disk below loses blocks, the sync fails, the cache is dropped: the records come from memory, to a new file."""
+    """The disk below loses blocks, the sync fails, the cache is dropped: a new file is made from memory."""
     thin = fillable(mounts.tmpfs("6m"))
     directory = mounts.image(16, "mkfs.ext4", "-O", "^has_journal", where=thin.directory, mounting=",errors=continue")
     path = directory / "session.jsonl"

@@ -158,7 +158,7 @@ class Round:
             self.log.looks.append(Look(begin_ns, monotonic_ns()))
 
     async def _handle(self, chat: Writer, text: str, error: TakeoverError) -> None:
-        """Do what DESIGN section 3 says, and again if that is disturbed too."""
+        """Do what the README says, and again if that is disturbed too."""
         self._acknowledged(text, error.written)
         if not error.usable:
             await self._reopen()

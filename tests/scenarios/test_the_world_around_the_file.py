@@ -34,11 +34,12 @@ async def test_scenario_06_a_compaction_that_replaces_the_file_is_an_own_write(s
     async with gateway(session_path) as home:
         memory = home.session.writer("memory")
         await home.chat.append(say("user", "question"))
-        before = session_path.stat().st_ino
+        inodes = [session_path.stat().st_ino]
 
         async def think(_fence: object) -> None:
             await together(*(memory.append(mark("memory")) for _ in range(20)), home.session.rewrite(keep_all))
-            assert session_path.stat().st_ino != before
+            inodes.append(session_path.stat().st_ino)
+            assert inodes[0] != inodes[1]
 
         await home.turn("reply", think)
         await home.session.rewrite(keep_all)

@@ -73,17 +73,20 @@ class TestWithProc:
         assert SuspectSearch(ScriptedSystem(), path).search([identity((other / path.name).stat())]) == ()
 
     def test_a_second_search_within_a_second_asks_known_suspects_only(
-        self, opener: tuple[Path, subprocess.Popen[str]]
+        self, opener: tuple[Path, subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A busy foreign writer must not have us search for ever."""
         path, process = opener
-        system = Clock()
+        system, searches = Clock(), []
+        real = _suspects._other_processes
+        monkeypatch.setattr(_suspects, "_other_processes", lambda: searches.append(system.now) or real())
         search, files = SuspectSearch(system, path), [identity(path.stat())]
-        assert [suspect.pid for suspect in search.search(files)] == [process.pid]
+        assert [[suspect.pid for suspect in search.search(files)] for _ in range(2)] == [[process.pid]] * 2
         process.communicate("")
         assert search.search(files) == ()
         system.now = 2.0
         assert search.search(files) == ()
+        assert searches == [0.0, 2.0]
 
     def test_a_report_names_the_suspects(self, desk: Desk) -> None:
         """The evidence of a foreign change includes who could have done it."""

@@ -1,4 +1,4 @@
-"""A small gateway around one session: its turns follow DESIGN section 3, its file is read as others read it."""
+"""A small gateway around one session: its turns follow the README, its file is read as others read it."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -57,7 +57,7 @@ class Gateway:
         return sum(event.name == "foreign_change" and event.forked for event in self.events)
 
     async def handle(self, error: TakeoverError) -> None:
-        """Do what the handler of DESIGN section 3 does."""
+        """Do what the handler in the README does."""
         if not error.usable:
             await self.session.reopen()
         await self.chat.append_all(error.unwritten)

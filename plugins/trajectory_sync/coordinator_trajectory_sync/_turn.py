@@ -121,8 +121,8 @@ async def _content_of(turn: Turn) -> Content:
     try:
         async for entry in _entries(turn.session, before.length, turn.after.length):
             content.take(entry)
-    except (PositionLostError, PathError, ValueError):
-        content.complete = False  # the file was replaced since; what was counted so far is still so
+    except (ClosedError, PositionLostError, PathError, ValueError):
+        content.complete = False  # closed or replaced since; what was counted so far is still so
     return content
 
 
