@@ -350,7 +350,7 @@ class Machine:
                 return Running(Compare(self.revision, sync=sync), token=item)
             if isinstance(item, Rewriting):
                 return Running(Rewrite(self.revision, item.transform, now_ms), rewriting=item)
-            if item.sync and self.unsynced_bytes:
+            if item.sync and (self.unsynced_bytes or self.durability is Durability.NONE):
                 return Running(Sync(self.revision), barrier=item)
             item.resolve()
         return None

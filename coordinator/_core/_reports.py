@@ -128,6 +128,8 @@ def _learn(machine: Machine, running: Running, answer: Report, *, written: bool)
             group.fence.written += group.receipts
     ledger = tuple(machine.ledger.since(machine.ledger_from)) if answer.foreign else ()
     for foreign in answer.foreign:
+        # A file that appeared where there was none brings its own header: ours was never written.
+        machine.header = machine.header if foreign.header is None else foreign.header
         machine.events.append(ForeignChange(machine.path, foreign, foreign.slipped, ledger))
         machine.events += machine.fences.found(foreign)
         if foreign.change.stops and machine.trouble is None:

@@ -28,20 +28,8 @@ def traced(session_path: Path, log: Path) -> Iterator[Traced]:
     scribes: list[Scribe] = []
 
     def start(*options: str, durability: str = "always", trace: str = TRACED) -> Scribe:
-        prefix = [
-            need("strace"),
-            "-f",
-            "--seccomp-bpf",
-            "-qq",
-            "-y",
-            "-s",
-            "200",
-            "-e",
-            f"trace={trace}",
-            "-o",
-            log,
-            *options,
-        ]
+        strace = [need("strace"), "-f", "--seccomp-bpf", "-qq", "-y", "-s", "200"]
+        prefix = [*strace, "-e", f"trace={trace}", "-o", log, *options]
         scribes.append(Scribe(session_path, durability=durability, prefix=prefix))
         return scribes[-1]
 
