@@ -73,7 +73,7 @@ class Statistics:
 def _kind(record: Record) -> str:
     message = _mapping(record.get("message"))
     parts = (record.get("type"), message.get("role") or record.get("role") or record.get("customType"))
-    return one_line(" ".join(part for part in parts if isinstance(part, str)), NAME_CHARACTERS_MAX) or "no type"
+    return " ".join([part for part in parts if isinstance(part, str)])[:NAME_CHARACTERS_MAX] or "no type"
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _kinds(statistics: Statistics) -> Table:
     lines = table("Kind", "#Records", "#Size")
     kinds = sorted(statistics.kinds.items(), key=lambda item: -item[1].bytes)
     for name, tally in kinds[:NAMES_SHOWN]:
-        lines.add_row(Text(name), f"{tally.records:,}", size_text(tally.bytes))
+        lines.add_row(Text(one_line(name, NAME_CHARACTERS_MAX)), f"{tally.records:,}", size_text(tally.bytes))
     if len(kinds) > NAMES_SHOWN:
         lines.add_row(Text(f"and {len(kinds) - NAMES_SHOWN} more kinds", style="dim"), "", "")
     return lines

@@ -24,7 +24,7 @@ def need(tool: str) -> str:
 
 
 def run(tool: str, *arguments: object) -> None:
-    """Run a tool of the administrator; a machine that does not let us is a reason to skip."""
+    """Run a tool that may need rights; a machine that does not let us is a reason to skip."""
     command = [need(tool), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,17 +1,15 @@
 """Promises 3, 9, 13, 14: what the kernel is really asked to do, seen and disturbed by strace."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from .disks import Mounts, need
+from .disks import Mounts, need, run
 from .scribe import Scribe
 
 TRACED = "openat,write,pwrite64,fdatasync,fsync,rename,renameat2,unlink,linkat"
-CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (-?\d+)")
 
 Traced = Callable[..., Scribe]
 
@@ -26,6 +24,7 @@ def log(tmp_path: Path) -> Path:
 def traced(session_path: Path, log: Path) -> Iterator[Traced]:
     """Return a function that starts a scribe under strace, with options."""
     scribes: list[Scribe] = []
+    run("strace", "-qq", "-o", log, "true")
 
     def start(*options: str, durability: str = "always", trace: str = TRACED) -> Scribe:
         strace = [need("strace"), "-f", "--seccomp-bpf", "-qq", "-y", "-s", "200"]
@@ -39,18 +38,22 @@ def traced(session_path: Path, log: Path) -> Iterator[Traced]:
 
 
 def calls(log: Path, *about: str) -> list[str]:
-    """Return what was called on files with such names, in order, as `name file`; answers to the test are `answer`."""
-    found = []
+    """Return what was called on files with such names, as `name file`, in the order of ending.
+
+    Answers to the test are `answer`, in the order of beginning.
+    """
+    found, unfinished = list[str](), dict[str, str]()
     for line in log.read_text().splitlines():
-        match = CALL.match(line)
-        if match is None:
-            continue
-        name, arguments, _ = match.groups()
-        if name == "write" and "acknowledged" in arguments:
+        process, _, call = line.partition(" ")
+        if "resumed>" in call:
+            call = unfinished.pop(process)
+        elif "write(1<" in call and "acknowledged" in call:
             found.append("answer")
-        files = [file for file in about if f"/{file}" in arguments]
-        if files:
-            found.append(f"{name} {files[0]}")
+        elif call.endswith("<unfinished ...>"):
+            unfinished[process] = call
+            continue
+        name = call.strip().partition("(")[0]
+        found += [f"{name} {file}" for file in about if f"/{file}" in call][:1]
     return found
 
 
@@ -108,6 +111,7 @@ def test_a_new_file_is_durable_with_its_name_before_it_is_acknowledged(
     scribe = traced()
     scribe.do("open")
     scribe.do("append", "a")
+    scribe.end()
     name, directory = session_path.name, session_path.parent.name
     found = calls(log, name, f"{directory}>")
     assert in_order(found, f"write {name}", f"fdatasync {name}", f"fsync {directory}>", "answer"), found
@@ -120,6 +124,7 @@ def test_a_replaced_file_is_durable_before_and_after_it_gets_its_name(
     scribe = traced()
     for order in (["open"], ["append", "a", "b"], ["rewrite"], ["append", "c"]):
         assert "error" not in scribe.do(*order)
+    scribe.end()
     new, directory = f".{session_path.name}.rewrite-", session_path.parent.name
     found = calls(log, new, session_path.name, f"{directory}>")
     exchange = [f"fdatasync {new}", f"renameat2 {new}", f"fsync {directory}>", "answer"]

@@ -1,6 +1,7 @@
 """Break the code on purpose, one small change at a time: the test that states the promise must notice.
 
-`make mutants`, or `python -m tests.mutants [part of a name]`. Ends with a table and fails if a mutant survives.
+`make mutants`, or `python -m tests.mutants [part of a name]`. Says of each mutant what became of it, and fails if one
+survives, or if a change or its test is not there any more.
 """
 
 from __future__ import annotations
@@ -9,17 +10,29 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections import defaultdict
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 
-from .catalogue import MUTANTS, Mutant
+from .classics import CLASSICS
+from .mutant import Mutant
+from .promises import PROMISES
+from .scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
-SECONDS_MAX = 90
+SECONDS_MAX = 120
 PARTS = ("coordinator", "tests", "pyproject.toml", "README.md")
+PYTEST = (
+    sys.executable, "-B", "-m", "pytest", "-x", "-q", "--no-header", "--timeout=30", "-p", "no:cacheprovider",
+    "-m", "not slow",
+)  # fmt: skip
+
+Projects = SimpleQueue[Path]
+"""The copies of the project that nobody uses now."""
 
 
 def copy_project(target: Path) -> Path:
@@ -34,38 +47,19 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def run(project: Path, killer: str) -> tuple[int, str]:
-    """Run one test (or all whose names begin like it); exit status 1 means that it noticed."""
-    file, _, name = killer.partition("::")
-    command = [
-        sys.executable,
-        "-B",
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "--no-header",
-        "--timeout=20",
-        "-p",
-        "no:cacheprovider",
-    ]
-    command += [file, "-k", name, "-m", "not slow"]
+def run(project: Path, file: str, names: str) -> tuple[int, str]:
+    """Run the tests of a file whose names fit; exit status 1 means that one of them noticed."""
     try:
         finished = subprocess.run(
-            command,
-            cwd=project,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS_MAX,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+            [*PYTEST, file, "-k", names], cwd=project, capture_output=True, text=True, timeout=SECONDS_MAX,
+            check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
         return 1, "it hung"
     return finished.returncode, finished.stdout[-2000:]
 
 
-def try_mutant(mutant: Mutant, projects: SimpleQueue[Path]) -> str:
+def try_mutant(mutant: Mutant, projects: Projects) -> str:
     """Say what became of a mutant: killed, SURVIVED, or why it says nothing."""
     project = projects.get()
     file = project / mutant.file
@@ -74,7 +68,7 @@ def try_mutant(mutant: Mutant, projects: SimpleQueue[Path]) -> str:
         if healthy.count(mutant.old) != 1:
             return f"STALE: `old` stands {healthy.count(mutant.old)} times in {mutant.file}"
         file.write_text(healthy.replace(mutant.old, mutant.new))
-        status, output = run(project, mutant.killer)
+        status, output = run(project, *mutant.killer.split("::"))
         # pytest: 1 is a failed test; 2 to 5 are no verdict (broken collection, no test of that name).
         return {0: "SURVIVED", 1: "killed"}.get(status, f"NO VERDICT ({status}): {output[-300:]}")
     finally:
@@ -82,36 +76,61 @@ def try_mutant(mutant: Mutant, projects: SimpleQueue[Path]) -> str:
         projects.put(project)
 
 
-def healthy_killers(mutants: Iterable[Mutant], projects: SimpleQueue[Path]) -> list[str]:
-    """Run every killer on the healthy code first: a test that is red anyway kills nothing."""
+def try_healthy(file: str, names: Iterable[str], projects: Projects) -> str:
+    """Run the killers of one file on the healthy code: a test that is red anyway kills nothing."""
     project = projects.get()
-    red = [killer for killer in sorted({mutant.killer for mutant in mutants}) if run(project, killer)[0] != 0]
-    projects.put(project)
-    return red
+    try:
+        status, output = run(project, file, " or ".join(sorted(names)))
+        return "" if status == 0 else f"red without any mutant: {file}\n{output}"
+    finally:
+        projects.put(project)
+
+
+def red_without_mutants(mutants: Iterable[Mutant], projects: Projects, workers: ThreadPoolExecutor) -> list[str]:
+    """Say which killers are red on the healthy code."""
+    by_file: defaultdict[str, set[str]] = defaultdict(set)
+    for mutant in mutants:
+        file, name = mutant.killer.split("::")
+        by_file[file].add(name)
+    jobs = [workers.submit(try_healthy, file, names, projects) for file, names in by_file.items()]
+    red = []
+    for number, job in enumerate(as_completed(jobs), start=1):
+        print(f"\r  the healthy code: {number} of {len(jobs)} files", end="", flush=True)
+        red.append(job.result())
+    print()
+    return [reason for reason in red if reason]
+
+
+def survivors(mutants: list[Mutant], projects: Projects, workers: ThreadPoolExecutor) -> list[str]:
+    """Try all mutants, print a row for each, and return the names of those that were not killed."""
+    jobs = {workers.submit(try_mutant, mutant, projects): mutant for mutant in mutants}
+    left = []
+    for number, job in enumerate(as_completed(jobs), start=1):
+        mutant, verdict = jobs[job], job.result()
+        killer = mutant.killer.partition("::")[2]
+        print(f"  {number:3}/{len(jobs)}  {verdict:8}  {mutant.name:58}  {killer}", flush=True)
+        if verdict != "killed":
+            left.append(mutant.name)
+    return left
 
 
 def main(wanted: str) -> int:
     """Try the mutants whose name contains `wanted`."""
-    mutants = [mutant for mutant in MUTANTS if wanted in mutant.name]
-    with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
-        projects: SimpleQueue[Path] = SimpleQueue()
+    started = time.monotonic()
+    mutants = [mutant for mutant in (*SCENARIOS, *CLASSICS, *PROMISES) if wanted in mutant.name]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory, ThreadPoolExecutor(WORKERS) as workers:
+        projects: Projects = SimpleQueue()
         for number in range(WORKERS):
             projects.put(copy_project(Path(directory) / str(number)))
-        print(f"{len(mutants)} mutants; first their killers on the healthy code …", flush=True)
-        red = healthy_killers(mutants, projects)
+        red = red_without_mutants(mutants, projects, workers)
         if red:
-            print("red without any mutant:", *red, sep="\n  ")
+            print(*red, sep="\n")
             return 1
-        with ThreadPoolExecutor(WORKERS) as workers:
-            verdicts = workers.map(lambda mutant: (mutant, try_mutant(mutant, projects)), mutants)
-            left = [mutant.name for mutant, verdict in verdicts if not _said(mutant, verdict)]
-    print(f"{len(mutants) - len(left)} of {len(mutants)} mutants killed")
-    return 1 if left else 0
-
-
-def _said(mutant: Mutant, verdict: str) -> bool:
-    print(f"  {verdict:8}  {mutant.name:58}  {mutant.killer.partition('::')[2]}", flush=True)
-    return verdict == "killed"
+        left = survivors(mutants, projects, workers)
+    print(f"{len(mutants) - len(left)} of {len(mutants)} mutants killed in {time.monotonic() - started:.0f} s")
+    for name in left:
+        print(f"  not killed: {name}")
+    return 1 if left or not mutants else 0
 
 
 if __name__ == "__main__":

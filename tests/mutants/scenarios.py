@@ -1,29 +1,10 @@
-"""The small wrong changes: what each breaks, where, and which test must notice."""
+"""One small wrong change for each scenario; the scenario's own test must notice it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from .mutant import CORE, FORMATS, FOUND, QUIET, SHELL, STORE, TURNS, WORLD, Mutant
 
-CORE, STORE, SHELL = "coordinator/_core/", "coordinator/_store/", "coordinator/"
-QUIET = "tests/scenarios/test_own_writes_stay_quiet.py::"
-TURNS = "tests/scenarios/test_turns_wait_for_each_other.py::"
-FOUND = "tests/scenarios/test_foreign_writers_are_found.py::"
-WORLD = "tests/scenarios/test_the_world_around_the_file.py::"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change: `old` stands exactly once in `file` and becomes `new`; `killer` is the test that must go red."""
-
-    name: str
-    file: str
-    old: str
-    new: str
-    killer: str
-
-
-MUTANTS = [
-    # One for each scenario.
+SCENARIOS = [
     Mutant(
         "01 own bytes are not accounted for", STORE + "_write.py",
         "            content.extend(current.data)\n", "            pass\n", QUIET + "test_scenario_01",
@@ -33,11 +14,12 @@ MUTANTS = [
         "self.inbox.queue.append(fence)", "self.inbox.queue.appendleft(fence)", QUIET + "test_scenario_02",
     ),
     Mutant(
-        "03 records of one batch are siblings", CORE + "_machine.py",
-        "                tail = line.tail\n", "", QUIET + "test_scenario_09",
+        "03 a step inside a turn waits for its end", SHELL + "_writer.py",
+        "        return fence is not None and self._engine.would_hold(self._state)\n",
+        "        return fence is not None\n", QUIET + "test_scenario_03",
     ),
     Mutant(
-        "04 a type that users may write is refused", "coordinator/_formats/_pi.py",
+        "04 a type that users may write is refused", FORMATS + "_pi.py",
         "if kind == _HEADER_TYPE:", 'if kind in (_HEADER_TYPE, "label"):', QUIET + "test_scenario_04",
     ),
     Mutant(
@@ -59,8 +41,8 @@ MUTANTS = [
         "return group.writer.hold and", "return False and group.writer.hold and", TURNS + "test_scenario_08",
     ),
     Mutant(
-        "09 the leaf is not moved by own records", CORE + "_reports.py",
-        "[running.stamped[-1].tail] if written else []", "[]", QUIET + "test_scenario_05",
+        "09 records of one batch are siblings", CORE + "_machine.py",
+        "                tail = line.tail\n", "", QUIET + "test_scenario_09",
     ),
     Mutant(
         "10 every writer is held during a fence", SHELL + "_session.py",
@@ -176,92 +158,6 @@ MUTANTS = [
     Mutant(
         "39 a glued record counts as written", STORE + "_sort.py",
         "            glued.append(content.inside_line)\n", "            glued.append(False)\n",
-        "tests/store/test_between_calls.py::test_nothing_is_lost_doubled_or_laundered",
-    ),
-    # The classic ones, and the promises that no scenario names.
-    Mutant(
-        "a retried sync is believed", STORE + "_durable.py",
-        "                self.failure = error\n", "                return error\n",
-        "tests/store/test_appending.py::test_a_failed_sync_is_never_asked_again",
-    ),
-    Mutant(
-        "acknowledged before the sync", STORE + "_write.py",
-        "        failure = self._durable.sync(content.fd) if batch.effect.sync else None\n"
-        "        if failure is not None:\n            return self._fault(content, batch, Fault.SYNC, failure)\n"
-        "        found = look", "        found = look",
-        "tests/store/test_appending.py::test_a_batch_is_synced_before_the_second_look",
-    ),
-    Mutant(
-        "the tail is cut blindly", STORE + "_takeback.py",
-        "        if self._system.fstat(content.fd).st_size != end or "
-        "read_exactly(self._system, content.fd, start, end) != data:\n            raise MovedError\n", "",
-        "tests/store/test_faults.py::test_bytes_that_are_not_ours_are_never_cut",
-    ),
-    Mutant(
-        "times are pinned again unread", STORE + "_content.py",
-        "        if self.times != times_of(found):\n            self.suspect = True\n",
-        "        self.times = times_of(found)\n",
-        "tests/store/test_comparing.py::test_an_edit_before_a_batch_makes_a_large_file_suspect",
-    ),
-    Mutant(
-        "a full queue drops", CORE + "_machine.py",
-        "            writer.refused += len(drafts)\n            raise QueueFullError(",
-        "            return group\n            raise QueueFullError(",
-        "tests/core/test_machine.py::test_a_chatty_writer_cannot_take_the_room_of_the_turn",
-    ),
-    Mutant(
-        "a kept record is forgotten", CORE + "_reports.py",
-        "    machine.inbox.queue.append(group)\n    if group.fence is None",
-        "    if group.fence is None",
-        "tests/core/test_machine.py::test_a_stopped_session_keeps_what_was_accepted_and_writes_it_after_reopen",
-    ),
-    Mutant(
-        "leaving waits behind records that cannot be written", CORE + "_machine.py",
-        "self._compare() or self._serve_queue(now_ms) or", "self._serve_queue(now_ms) or self._compare() or",
-        "tests/core/test_machine.py::test_a_check_comes_before_the_queue",
-    ),
-    Mutant(
-        "a failed write is forgiven", CORE + "_reports.py",
-        "    machine.go(Trigger.DISK_FAILED)\n", "    machine.trouble = None\n",
-        "tests/core/test_machine.py::test_a_failed_write_latches_the_session",
-    ),
-    Mutant(
-        "the directory of a new file is not synced", STORE + "_write.py",
-        "            self._durable.named([content.path.parent])\n", "            pass\n",
-        "tests/store/test_appending.py::test_the_directory_of_a_new_file_is_synced",
-    ),
-    Mutant(
-        "a torn tail is cut before its bytes are safe", STORE + "_heal.py",
-        "        side_file = _keep_aside(system, path, fd, size - repair.cut, size)\n", "",
-        "tests/store/test_healing.py::test_a_torn_tail_is_cut_and_its_bytes_are_kept",
-    ),
-    Mutant(
-        "damage is not counted", STORE + "_scan.py",
-        "        self.damaged += 1\n", "", "tests/store/test_healing.py::test_damage_is_located",
-    ),
-    Mutant(
-        "an inode is used again", STORE + "_compare.py",
-        "        same_file = found is not None and content.is_at(found)\n",
-        "        same_file = found is not None\n", WORLD + "test_scenario_21",
-    ),
-    Mutant(
-        "the lock is not looked at", STORE + "_lock.py",
-        "            return identity(self._system.lstat(self._lock_path)) == self._file\n", "            return True\n",
-        "tests/store/test_comparing.py::test_the_lock_is_looked_at_by_every_comparison",
-    ),
-    Mutant(
-        "a rewrite launders what others appended meanwhile", STORE + "_publish.py",
-        "        write_all(system, content.fd, block)\n        displaced.seen", "        displaced.seen",
-        "tests/store/test_rewriting.py::test_what_others_append_until_the_exchange_is_carried_over",
-    ),
-    Mutant(
-        "a rewrite believes what it reads", STORE + "_rewrite.py",
-        "            if not unchanged:\n", "            if False:\n",
-        "tests/store/test_rewriting.py::test_an_edit_that_is_undone_before_the_exchange_is_not_laundered",
-    ),
-    Mutant(
-        "a failed sync is healed from a read-back", STORE + "_store.py",
-        "        if failed and before.retains and before.fd is not None:\n", "        if False:\n",
-        "tests/store/test_rebuilding.py::test_what_a_failed_sync_has_lost_is_written_again_from_memory",
+        FOUND + "test_scenario_39",
     ),
 ]  # fmt: skip

@@ -1,0 +1,311 @@
+"""One small wrong change for each promise of the public names; a test in `tests/api` must notice it."""
+
+from __future__ import annotations
+
+from .mutant import CORE, FORMATS, SHELL, STORE, Mutant
+
+API = "tests/api/test_"
+
+RECORDS = [
+    Mutant(
+        "NaN is written", FORMATS + "_encoding.py",
+        "        return kind is float and isfinite(value)\n", "        return kind is float\n",
+        API + "bad_records.py::test_what_is_no_record_is_refused_at_the_call_and_alone",
+    ),
+    Mutant(
+        "a record has no largest size", SHELL + "_engine.py",
+        "        if largest > limits.record_bytes_max:\n", "        if False:\n",
+        API + "bad_records.py::test_what_is_no_record_is_refused_at_the_call_and_alone",
+    ),
+    Mutant(
+        "a group over a bound waits for ever", SHELL + "_engine.py",
+        "        if not room.fits_ever(len(drafts), sum(sizes)) or sum(sizes) > limits.batch_bytes_max:\n",
+        "        if False:\n", API + "bad_records.py::test_a_group_over_a_bound_is_refused_at_once",
+    ),
+    Mutant(
+        "the header is not redacted", SHELL + "_coordinator.py",
+        "            if header is not None and self._transform is not None:\n", "            if False:\n",
+        API + "bad_records.py::test_the_transform_sees_everything_that_reaches_the_disk",
+    ),
+    Mutant(
+        "one name has two options", SHELL + "_session.py",
+        "        if known.hold != hold:\n", "        if False:\n",
+        API + "bad_records.py::test_a_writer_needs_a_name_and_one_option",
+    ),
+    Mutant(
+        "sequences stand still", CORE + "_reports.py",
+        "    machine.sequence += len(receipts)\n", "",
+        API + "many_writers.py::test_every_record_is_there_once",
+    ),
+]  # fmt: skip
+
+PATHS = [
+    Mutant(
+        "a symbolic link is followed", STORE + "_paths.py",
+        "    if link:\n", "    if False:\n", API + "bad_paths.py::test_what_is_no_regular_file_is_refused",
+    ),
+    Mutant(
+        "the root is no bound", STORE + "_paths.py",
+        "    if not inside:\n", "    if False:\n", API + "bad_paths.py::test_a_path_outside_of_the_root_is_refused",
+    ),
+    Mutant(
+        "one file is open under two names", STORE + "_paths.py",
+        "        if path not in names:\n", "        if False:\n",
+        API + "bad_paths.py::test_one_file_is_open_under_one_name",
+    ),
+    Mutant(
+        "too many open files say nothing about the remedy", STORE + "_paths.py",
+        '    errno.EMFILE: "too many open files: raise `ulimit -n`, or open fewer sessions",\n', "",
+        API + "bad_paths.py::test_too_many_open_files_are_said_and_overcome",
+    ),
+    Mutant(
+        "a missing file is made although it must exist", STORE + "_store.py",
+        "        if not self._opener.probe() and not self._create:\n", "        if False:\n",
+        API + "bad_paths.py::test_a_file_that_must_exist_is_not_made",
+    ),
+    Mutant(
+        "an old version is opened", FORMATS + "_pi.py",
+        "        if version in (1, 2):\n", "        if version == 2:\n            pass\n        if False:\n",
+        API + "session_files.py::test_a_file_of_another_kind_is_refused_untouched",
+    ),
+    Mutant(
+        "a line feed that is missing stays missing", STORE + "_opening.py",
+        "            return heal(self._system, self._path, fd, size, repair)\n", "            return Healed()\n",
+        API + "session_files.py::test_a_real_file_is_opened_as_the_table_says",
+    ),
+    Mutant(
+        "new files are for everybody", STORE + "_system.py",
+        "PRIVATE_FILE = 0o600", "PRIVATE_FILE = 0o644",
+        API + "opening.py::test_a_new_file_is_made_by_the_first_record_for_us_alone",
+    ),
+]  # fmt: skip
+
+QUEUE = [
+    Mutant(
+        "a later record overtakes an earlier one of its writer", CORE + "_admission.py",
+        "first = not self._head_lacks_room and writer not in self._waiting", "first = not self._head_lacks_room",
+        API + "admission.py::test_append_nowait_never_overtakes_an_earlier_call_of_its_writer",
+    ),
+    Mutant(
+        "newcomers starve a large group", CORE + "_admission.py",
+        "first = not self._head_lacks_room and writer not in self._waiting", "first = writer not in self._waiting",
+        API + "admission.py::test_a_large_group_is_not_starved_by_newcomers",
+    ),
+    Mutant(
+        "room is given to whoever is asked first", CORE + "_admission.py",
+        "        heads = [(line[0].arrival, line) for line in self._waiting.values()]\n",
+        "        heads = [(-line[0].arrival, line) for line in self._waiting.values()]\n",
+        API + "admission.py::test_room_is_given_in_the_order_of_arrival",
+    ),
+    Mutant(
+        "bytes are not counted", CORE + "_admission.py",
+        "self.records + len(group.drafts) <= self.records_max and self.bytes + group.bytes <= self.bytes_max",
+        "self.records + len(group.drafts) <= self.records_max",
+        API + "admission.py::test_room_is_counted_in_bytes_too",
+    ),
+    Mutant(
+        "a cancelled waiter is written all the same", SHELL + "_engine.py",
+        "            receipts: list[Receipt] = await wait(group)\n"
+        "        except asyncio.CancelledError:\n            self.machine.withdraw(group)\n",
+        "            receipts: list[Receipt] = await wait(group)\n        except asyncio.CancelledError:\n",
+        API + "admission.py::test_cancelled_before_it_was_accepted_a_record_is_not_written",
+    ),
+    Mutant(
+        "a waiter that leaves wakes nobody", CORE + "_machine.py",
+        "            gone = True\n        self.inbox.admit()\n", "            gone = True\n",
+        API + "admission.py::test_a_cancelled_large_group_lets_the_small_ones_behind_it_pass_at_once",
+    ),
+    Mutant(
+        "what was accepted is withdrawn with its waiter", CORE + "_machine.py",
+        "if group.fence is not None and group.stage is Stage.QUEUED:\n            self.inbox.queue",
+        "if group.stage is Stage.QUEUED:\n            self.inbox.queue",
+        API + "cancellation.py::test_once_accepted_a_record_is_written_whoever_stops_waiting",
+    ),
+    Mutant(
+        "every record is a write of its own", CORE + "_inbox.py",
+        "            if groups and (alone or size", "            if groups and (True or alone or size",
+        API + "admission.py::test_what_is_submitted_in_one_turn_of_the_loop_is_one_write",
+    ),
+    Mutant(
+        "a drain covers nothing", CORE + "_machine.py",
+        "        self.inbox.queue.append(barrier)\n", "        self.inbox.queue.appendleft(barrier)\n",
+        API + "barriers.py::test_drain_covers_everything_that_was_accepted_before_it",
+    ),
+    Mutant(
+        "a barrier is not told of trouble", CORE + "_reports.py",
+        "        else:\n            item.reject(trouble.error())\n", "        else:\n            pass\n",
+        API + "barriers.py::test_a_barrier_that_is_waiting_hears_of_the_trouble",
+    ),
+]  # fmt: skip
+
+TURNS = [
+    Mutant(
+        "an append that was not begun is written after its turn", CORE + "_machine.py",
+        "        self._withdraw_unbegun(fence)\n", "",
+        API + "cancellation.py::test_stopped_before_its_append_has_begun_the_reply_is_withdrawn",
+    ),
+    Mutant(
+        "the turn passes on while its append is under way", CORE + "_machine.py",
+        "        if not self._has_begun(fence):\n", "        if True:\n",
+        API + "cancellation.py::test_stopped_when_its_append_has_begun_the_turn_ends_after_it",
+    ),
+    Mutant(
+        "held records come in the wrong order", CORE + "_inbox.py",
+        "        self.queue.extend(self.held)\n", "        self.queue.extendleft(self.held)\n",
+        API + "holding.py::test_held_records_come_after_the_turn_in_their_order",
+    ),
+    Mutant(
+        "shared turns hold a follow-up for ever", CORE + "_machine.py",
+        "self.fences.turns.grant(may_overlap=not self.inbox.held)", "self.fences.turns.grant(may_overlap=True)",
+        API + "holding.py::test_records_are_held_until_the_last_shared_fence_ends",
+    ),
+    Mutant(
+        "held records take the room of others", CORE + "_inbox.py",
+        "(self.held_room if held else self.room).offer", "self.room.offer",
+        API + "holding.py::test_held_records_have_room_of_their_own",
+    ),
+    Mutant(
+        "who waited for room when the fence began is not held", CORE + "_machine.py",
+        "        self.inbox.hold_waiting(self.is_held)\n", "",
+        API + "holding.py::test_records_that_waited_for_room_when_the_fence_began_are_held",
+    ),
+    Mutant(
+        "the fence's own writer waits for itself", CORE + "_machine.py",
+        "self.fences.holding and not self.fences.owned_by(group)", "self.fences.holding",
+        API + "holding.py::test_the_writer_of_the_fence_advances_although_it_is_a_hold_writer",
+    ),
+    Mutant(
+        "a second fence waits for the first one around it", SHELL + "_fence.py",
+        "        if active_fence(engine.machine) is not None:\n", "        if False:\n",
+        API + "order_errors.py::test_waiting_for_oneself_is_an_error",
+    ),
+    Mutant(
+        "an ended fence still forbids", SHELL + "_context.py",
+        "    return fence.stage is FenceStage.ACTIVE and not fence.closed\n", "    return True\n",
+        API + "order_errors.py::test_after_the_fence_its_tasks_may_wait_again",
+    ),
+    Mutant(
+        "shared turns overtake an exclusive one", CORE + "_turns.py",
+        "while self.line and self._may_enter(self.line[0], may_overlap=may_overlap or bool(granted)):\n"
+        "            fence = self.line.pop(0)\n",
+        "while self.line and self._may_enter(self.line[-1], may_overlap=may_overlap or bool(granted)):\n"
+        "            fence = self.line.pop()\n",
+        API + "fences.py::test_shared_turns_overlap_and_queue_behind_an_exclusive_one",
+    ),
+    Mutant(
+        "a last append is no comparison", CORE + "_machine.py",
+        "look = not fence.appended_last and not fence.broken", "look = not fence.broken",
+        API + "fences.py::test_what_comes_after_a_successful_last_append_is_after_the_turn",
+    ),
+    Mutant(
+        "an early append is the last comparison", CORE + "_machine.py",
+        '        """Ask for a comparison now."""\n        fence.appended_last = False\n',
+        '        """Ask for a comparison now."""\n',
+        API + "fences.py::test_a_turn_without_an_append_is_compared_at_leaving",
+    ),
+    Mutant(
+        "a takeover hides the body's error", SHELL + "_fence.py",
+        "        if raised is not None:\n            return\n", "",
+        API + "fences.py::test_an_error_of_the_body_wins",
+    ),
+    Mutant(
+        "a takeover is raised twice", CORE + "_reports.py",
+        "        fence.told = (comparison.reject(error) and not comparison.leaving) or fence.told\n",
+        "        comparison.reject(error)\n", API + "fences.py::test_a_takeover_is_raised_once",
+    ),
+    Mutant(
+        "a broken fence forgets what it was given", CORE + "_machine.py",
+        "            fence.unwritten += [draft.record for draft in group.drafts]\n            fence.told = True\n",
+        "            fence.told = True\n",
+        API + "fences.py::test_a_broken_fence_collects_all_that_is_unwritten",
+    ),
+]  # fmt: skip
+
+ENDS = [
+    Mutant(
+        "a closed session is used", SHELL + "_engine.py",
+        "        if self.machine.state is SessionState.CLOSED:\n            raise self.machine.closed_error()\n", "",
+        API + "closing.py::test_a_closed_session_refuses_every_call",
+    ),
+    Mutant(
+        "a foreign loop is served", SHELL + "_engine.py",
+        "        if running is not self.loop:\n", "        if False:\n",
+        API + "tasks_and_threads.py::test_a_call_from_a_foreign_loop_is_refused",
+    ),
+    Mutant(
+        "the first user closes for all", SHELL + "_session.py",
+        "        self._users = max(0, self._users - 1)\n", "        self._users = 0\n",
+        API + "opening.py::test_opening_twice_gives_the_same_session_and_needs_two_closes",
+    ),
+    Mutant(
+        "closing throws kept records away", SHELL + "_closing.py",
+        "        if not rows:\n            return None\n        reason", "        return None\n        reason",
+        API + "closing.py::test_records_kept_by_a_stopped_session_go_to_a_side_file",
+    ),
+    Mutant(
+        "closing waits for a disk without room for ever", SHELL + "_closing.py",
+        "        with anyio.move_on_after(machine.limits.close_seconds_max) as scope:\n",
+        "        with anyio.move_on_after(None) as scope:\n",
+        API + "closing.py::test_records_that_a_full_disk_did_not_take_in_time_go_to_a_side_file",
+    ),
+    Mutant(
+        "closing hides the body's error", SHELL + "_coordinator.py",
+        '            raised.add_note(f"closing also failed: {error}")\n', "            raise\n",
+        API + "closing.py::test_the_bodys_own_exception_comes_out_as_it_is",
+    ),
+    Mutant(
+        "a last sync that fails is not said", SHELL + "_closing.py",
+        "        if report.error is not None and trouble is None:\n", "        if False:\n",
+        API + "closing.py::test_a_failed_last_sync_is_said",
+    ),
+    Mutant(
+        "ALWAYS does not sync", CORE + "_machine.py",
+        "        return self.durability is Durability.ALWAYS\n", "        return False\n",
+        API + "durability.py::test_always_syncs_each_batch_before_its_receipts",
+    ),
+    Mutant(
+        "a turn begins on what is not durable", CORE + "_machine.py",
+        "                sync = self.durability is Durability.FENCE and self.unsynced_bytes > 0\n"
+        "                return Running(Compare",
+        "                sync = False\n                return Running(Compare",
+        API + "durability.py::test_fence_syncs_around_the_turn",
+    ),
+    Mutant(
+        "an idle session is never synced", SHELL + "_driver.py",
+        "        if idle and unsynced and self._idle is None:\n", "        if False:\n",
+        API + "durability.py::test_fence_syncs_an_idle_session",
+    ),
+    Mutant(
+        "what stands in the file is written again", CORE + "_endings.py",
+        "        places = [next(present, None) for _ in group.drafts]\n",
+        "        places = [None for _ in group.drafts]\n",
+        API + "reopening.py::test_a_record_whose_write_was_tried_is_not_written_twice",
+    ),
+    Mutant(
+        "each caller reopens for himself", SHELL + "_reopening.py",
+        "        if self._task is None or self._task.done():\n", "        if True:\n",
+        API + "reopening.py::test_concurrent_calls_share_one_run",
+    ),
+    Mutant(
+        "discarded records are written", SHELL + "_reopening.py",
+        "            drop(self._machine, group)\n", "            pass\n",
+        API + "reopening.py::test_discarded_records_go_to_a_side_file",
+    ),
+    Mutant(
+        "an observer can fail an append", SHELL + "observers.py",
+        "            except Exception:", "            except KeyboardInterrupt:",
+        API + "observing.py::test_an_observer_that_raises_disturbs_nobody",
+    ),
+    Mutant(
+        "events are printed", SHELL + "observers.py",
+        "    if structlog.is_configured():\n", "    if True:\n",
+        API + "observing.py::test_nothing_is_printed_while_structlog_is_not_configured",
+    ),
+    Mutant(
+        "an error that nobody awaits is silent", CORE + "_machine.py",
+        "        if not heard:\n", "        if False:\n",
+        API + "observing.py::test_an_error_that_nobody_awaits_reaches_the_observers",
+    ),
+]  # fmt: skip
+
+PROMISES = [*RECORDS, *PATHS, *QUEUE, *TURNS, *ENDS]
