@@ -7,6 +7,8 @@ everything that is submitted in one turn of the loop goes into one batch. Only t
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -18,7 +20,7 @@ from ._core._endings import begin_park, closed, parked, reopen_failed, reopened
 from ._core._errors import CoordinatorError
 from ._core._events import Event
 from ._core._machine import Machine
-from ._core._reports import report
+from ._core._reports import fail, report
 from ._core._values import Durability, SessionState
 from ._waiting import empty_context
 
@@ -70,7 +72,12 @@ class Driver:
 
     def _pump(self) -> None:
         self._scheduled = False
-        effect = self.machine.next_effect(now_ms=time.time_ns() // 1_000_000)
+        try:
+            effect = self.machine.next_effect(now_ms=time.time_ns() // 1_000_000)
+        except MemoryError as error:
+            effect = None
+            fail(self.machine, _as_os_error(error))
+            self._report_events()
         self._arm_timers(idle=effect is None)
         if effect is not None:
             self._start(lambda: self._perform(effect), effect)
@@ -161,6 +168,12 @@ class Driver:
         for timer in (self._retry, self._idle):
             if timer is not None:
                 timer.cancel()
+
+
+def _as_os_error(error: MemoryError) -> OSError:
+    failure = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    failure.__cause__ = error
+    return failure
 
 
 def _as_report(answer: Answer, machine: Machine) -> Report:

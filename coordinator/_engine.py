@@ -172,8 +172,8 @@ class Engine:
 
     def drain_timeout_error(self, timeout_seconds: float) -> DrainTimeoutError:
         """Say what was still waiting, and for what."""
-        pending = self.machine.pending()
-        stall = self.machine.stall
+        running, stall = self.machine.running, self.machine.stall
+        pending = self.machine.inbox.pending(running.groups if running else ())
         hint = "make room on the disk" if stall is not None else "the disk is slow: wait longer"
         message = f"the queue was not in the file within {timeout_seconds} s (waiting: {pending})"
         error = DrainTimeoutError(message, path=self.path, hint=hint, pending=pending)

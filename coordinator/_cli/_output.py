@@ -34,7 +34,7 @@ class Output:
     def show(self, *parts: RenderableType) -> None:
         """Tell people."""
         for part in parts:
-            self._console.print(part)
+            self._console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
 
     def data(self, values: Mapping[str, object]) -> None:
         """Tell a script: one object, one line."""
@@ -76,7 +76,7 @@ def output(path: Path | None = None, *, as_json: bool) -> Generator[Output]:
 
 def path_text(path: Path, style: str = "bold") -> Text:
     """Show a path whole: a broken one cannot be copied."""
-    return Text(visible(str(path)), style=style, no_wrap=True, overflow="ignore")
+    return Text(visible(str(path)), style=style, no_wrap=True)
 
 
 def indented(part: RenderableType, columns: int = INDENT) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -37,11 +38,12 @@ def heal(
         with reading(file, format_name) as reader:
             plan, values = _plan(reader)
         if plan and yes:
-            _tell(out, file, _done(asyncio.run(_open_once(file, reader.format))), {**values, "healed": True})
+            opened = asyncio.run(_open_once(file, reader.format))
+            _tell(out, file, _done(opened), {**values, "healed": True, "side_file": opened.healed.side_file})
         else:
             out.note(Status.FOUND if plan else Status.FINE)
             advice = ["nothing was changed: repeat it with --yes"] if plan else ["nothing to do: its end is whole"]
-            _tell(out, file, [*plan, *advice], {**values, "healed": False})
+            _tell(out, file, [*plan, *advice], {**values, "healed": False, "side_file": None})
 
 
 def _plan(reader: Reader) -> tuple[list[str], dict[str, object]]:
@@ -75,11 +77,11 @@ async def _open_once(path: Path, record_format: RecordFormat) -> SessionOpened:
     return opened[0]
 
 
-def _done(opened: SessionOpened) -> list[str]:
+def _done(opened: SessionOpened) -> list[str | Path]:
     healed = opened.healed
-    done: list[str] = []
-    if healed.cut_bytes:
-        done += [f"cut the last {size_text(healed.cut_bytes)}; they are kept in", f"  {healed.side_file}"]
+    done: list[str | Path] = []
+    if healed.side_file is not None:
+        done += [f"cut the last {size_text(healed.cut_bytes)}; they are kept in", Path(healed.side_file)]
     if healed.newline_added:
         done.append("added the line feed that the last record lacked")
     if opened.damaged:
@@ -87,10 +89,10 @@ def _done(opened: SessionOpened) -> list[str]:
     return [*done, "the end of the file is whole"]
 
 
-def _tell(out: Output, path: Path, lines: list[str], values: dict[str, object]) -> None:
+def _tell(out: Output, path: Path, lines: Sequence[str | Path], values: dict[str, object]) -> None:
     if out.as_json:
         out.data({"path": path, **values})
         return
     out.show(path_text(path))
     for line in lines:
-        out.show(indented(Text(line)))
+        out.show(indented(Text(line)) if isinstance(line, str) else path_text(line))

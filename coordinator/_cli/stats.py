@@ -136,8 +136,9 @@ def _time(time_ms: int) -> str | None:
 def _facts(reader: Reader, statistics: Statistics) -> list[tuple[str, str | Text]]:
     total, damaged = statistics.total, statistics.damaged + bool(reader.repair.cut)
     rows: list[tuple[str, str | Text]] = [("file", f"{reader.format.name}, {size_text(reader.end)}")]
-    mean = f", {size_text(total.bytes / total.records)} each, the largest {size_text(statistics.largest_bytes)}"
-    rows.append(("records", f"{total.records:,}{mean}") if total.records else ("records", "none"))
+    mean = size_text(total.bytes / max(total.records, 1))
+    largest = f", {mean} each, the largest {size_text(statistics.largest_bytes)}" if total.records else ""
+    rows.append(("records", f"{total.records:,}{largest}"))
     if statistics.conversation:
         rows.append(("conversation", f"{count_text(statistics.conversation, 'record')} from the root to the leaf"))
     if damaged:

@@ -7,7 +7,7 @@ fence ends they go to the end of the queue, in the order of their arrival.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ._admission import Pool
 from ._limits import Limits
@@ -108,9 +108,9 @@ class Inbox:
         yield from (item for item in self.queue if isinstance(item, Group))
         yield from self.held
 
-    def pending(self) -> dict[str, int]:
-        """Count the accepted records by writer."""
+    def pending(self, being_written: Iterable[Group] = ()) -> dict[str, int]:
+        """Count the accepted records by writer, those that are being written included."""
         counts: Counter[str] = Counter()
-        for group in self.groups():
+        for group in (*being_written, *self.groups()):
             counts[group.writer.name] += len(group.drafts)
         return dict(counts)

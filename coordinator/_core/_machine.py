@@ -302,13 +302,6 @@ class Machine:
         ended.resolve()
         self._grant()
 
-    def pending(self) -> dict[str, int]:
-        """Count the accepted records that are not in the file yet, by writer."""
-        counts = self.inbox.pending()
-        for group in self.running.groups if self.running else ():
-            counts[group.writer.name] = counts.get(group.writer.name, 0) + len(group.drafts)
-        return counts
-
     def _grant(self) -> None:
         for fence in self.fences.turns.grant(may_overlap=not self.inbox.held):
             fence.turn.resolve()
@@ -358,17 +351,25 @@ class Machine:
     def _append(self, now_ms: int) -> Running:
         groups = self.inbox.take()
         self.last_timestamp_ms = now_ms = max(now_ms, self.last_timestamp_ms)
+        try:
+            stamped = self._stamp(groups, now_ms)
+        except BaseException:  # out of memory: nothing was written, so nothing may be lost from the queue
+            self.inbox.put_back(groups)
+            raise
+        lines = [line.line for line in stamped]
+        through_fence = groups[0].fence is not None
+        sync, insist = self._sync_is_due(lines), self.conflicts >= CONFLICTS_MAX
+        effect = Append(self.revision, lines, self.header_line(), through_fence, sync, insist)
+        return Running(effect, groups, stamped)
+
+    def _stamp(self, groups: Sequence[Group], now_ms: int) -> list[Stamped]:
         tail, stamped = self.tail, list[Stamped]()
         for group in groups:
             for draft in group.drafts:
                 line = self.format.stamp(draft, tail, now_ms=now_ms)
                 stamped.append(line)
                 tail = line.tail
-        lines = [line.line for line in stamped]
-        through_fence = groups[0].fence is not None
-        sync, insist = self._sync_is_due(lines), self.conflicts >= CONFLICTS_MAX
-        effect = Append(self.revision, lines, self.header_line(), through_fence, sync, insist)
-        return Running(effect, groups, stamped)
+        return stamped
 
     def header_line(self) -> bytes | None:
         """Return the line that has to come first if there is no content yet."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import compress, islice
 from operator import attrgetter
 
-from ._effects import Fault, Foreign, Report
+from ._effects import Fault, Foreign, Report, Sync
 from ._errors import CoordinatorError
 from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten, SessionRewritten
 from ._inbox import Item
@@ -39,6 +39,12 @@ def report(machine: Machine, answer: Report, *, now: float) -> None:
     _drop_broken(machine)
     _answer_fences(machine, running, answer)
     machine.inbox.admit()
+
+
+def fail(machine: Machine, error: OSError) -> None:
+    """Latch the session although no effect was performed: not even the next one could be made (out of memory)."""
+    machine.running = Running(Sync(machine.revision))
+    report(machine, Report(machine.revision, fault=Fault.WRITE, error=error), now=0.0)
 
 
 # What is in the file

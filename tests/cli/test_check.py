@@ -1,15 +1,13 @@
 """`check` finds what loses records or cuts a conversation, and says where."""
 
+import json
 import os
-import tracemalloc
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from coordinator import PI
-from coordinator._cli._files import reading
-from coordinator._cli._findings import check
 
 from .conftest import HEADER, Run, StartGateway, objects, pi_record, write_lines
 
@@ -133,17 +131,30 @@ def test_a_file_is_fine_at_any_moment_while_a_gateway_writes_to_it(
     assert sizes[-1]["bytes"] > sizes[0]["bytes"]
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """What holds for a twentieth of the records must hold for a file of 1 GB."""
-    peaks = []
-    for records in (5_000, 100_000):
-        path = tmp_path / f"{records}.jsonl"
-        chain = (pi_record(f"{n:016x}", f"{n - 1:016x}" if n else None) for n in range(records))
-        write_lines(path, HEADER, *chain)
-        tracemalloc.start()
-        with reading(path) as reader:
-            assert reader.format is PI
-            assert check(reader, guessed=True).records == records
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < peaks[0] + 4_000_000
+MEASURED = """
+import re, sys
+from pathlib import Path
+from coordinator._cli import app
+
+app(["check", sys.argv[1]], standalone_mode=False)
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def peak_kib(path: Path) -> int:
+    """Check a file in another process, and return how much memory that took at most."""
+    command = [sys.executable, "-c", MEASURED, str(path)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=50).stdout
+    assert "✓" in shown
+    return int(shown.splitlines()[-1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to know what a process has used")
+def test_memory_does_not_grow_with_the_file(session_path: Path) -> None:
+    """What holds for 100 MB holds for a file of 1 GB."""
+    small = peak_kib(write_lines(session_path, HEADER, pi_record("0", None)))
+    chain = (pi_record(f"{n}", f"{n - 1}" if n else None, pad="x" * 2000) for n in range(50_000))
+    with session_path.open("wb") as file:
+        file.writelines(json.dumps(record).encode() + b"\n" for record in (HEADER, *chain))
+    assert session_path.stat().st_size > 100_000_000
+    assert peak_kib(session_path) < small + 30_000

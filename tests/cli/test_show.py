@@ -63,7 +63,9 @@ def line(record: dict[str, object]) -> bytes:
 
 def test_the_conversation_is_the_way_from_the_root_to_the_last_record(run: Run, session_path: Path) -> None:
     """What the next model call will see, newest last; other branches only if asked for."""
-    write_lines(session_path, HEADER, said("a", None, "A"), said("b", "a", "B"), said("c", "a", "C"), said("d", "c", "D"))
+    write_lines(
+        session_path, HEADER, said("a", None, "A"), said("b", "a", "B"), said("c", "a", "C"), said("d", "c", "D")
+    )
     assert ids(objects(run("show", session_path, "--json"))) == ["a", "c", "d"]
     everything = objects(run("show", session_path, "--json", "--all"))
     assert [(each["record"]["id"], each["aside"]) for each in everything] == [
@@ -176,9 +178,7 @@ def test_following_goes_on_in_a_file_that_replaces_the_old_one(
     assert next_id(follower) == "x"
 
 
-def test_following_ends_with_the_keyboard_and_that_is_fine(
-    session_path: Path, follow: Callable[..., Follower]
-) -> None:
+def test_following_ends_with_the_keyboard_and_that_is_fine(session_path: Path, follow: Callable[..., Follower]) -> None:
     """Ctrl-C is how one stops looking, so the status says fine."""
     write_lines(session_path, HEADER, said("a", None, "A"))
     follower = follow(session_path)

@@ -24,7 +24,7 @@ from coordinator._core._format import Draft, RecordFormat, Stamped
 from coordinator._core._invariants import check
 from coordinator._core._limits import Limits
 from coordinator._core._machine import Machine
-from coordinator._core._reports import report
+from coordinator._core._reports import fail, report
 from coordinator._core._states import TRANSITIONS, Trigger
 from coordinator._core._tickets import Group, Stage, WriterState
 from coordinator._core._turns import FenceStage, FenceState
@@ -473,3 +473,28 @@ def test_every_order_of_small_histories_keeps_the_invariants(first: str) -> None
         except AssertionError as error:
             error.add_note(f"history: {history.acts}")
             raise
+
+
+class Starved(Numbered):
+    """A format that runs out of memory at the second record."""
+
+    def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:
+        if tail.leaf is not None:
+            raise MemoryError
+        return super().stamp(draft, tail, now_ms=now_ms)
+
+
+def test_out_of_memory_while_a_batch_is_made_loses_nothing_of_the_queue() -> None:
+    """Everybody who waits is told KEPT, and reopening writes what was kept, in its order."""
+    world = World()
+    healthy, world.machine.format = world.machine.format, Starved()
+    groups = [world.offer(world.writer("memory")) for _ in range(3)]
+    with pytest.raises(MemoryError):
+        world.step()
+    fail(world.machine, OSError(12, "out of memory"))
+    check(world.machine)
+    assert [group.error.outcome for group in groups] == [Outcome.KEPT] * 3
+    world.machine.format = healthy
+    request_reopen(world.machine, create=True)
+    world.run()
+    assert world.file() == ["memory1", "memory2", "memory3"]

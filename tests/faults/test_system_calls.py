@@ -46,7 +46,7 @@ def calls(log: Path, *about: str) -> list[str]:
     for line in log.read_text().splitlines():
         process, _, call = line.partition(" ")
         if "resumed>" in call:
-            call = unfinished.pop(process)
+            call = unfinished.pop(process, "")
         elif "write(1<" in call and "acknowledged" in call:
             found.append("answer")
         elif call.endswith("<unfinished ...>"):
