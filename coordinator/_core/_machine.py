@@ -373,9 +373,7 @@ class Machine:
 
     def header_line(self) -> bytes | None:
         """Return the line that has to come first if there is no content yet."""
-        if self.header is None or self.revision.length:
-            return None
-        return orjson.dumps(self.header) + b"\n"
+        return None if self.header is None or self.revision.length else orjson.dumps(self.header) + b"\n"
 
     def _sync_is_due(self, lines: Sequence[bytes]) -> bool:
         if self.durability is Durability.FENCE:

@@ -48,8 +48,8 @@ async def test_drain_does_not_wait_for_what_comes_after_it(home: Desk) -> None:
 async def test_drain_of_nothing_returns_at_once(home: Desk) -> None:
     """Also twice, also before there is a file."""
     for _ in range(2):
-        await soon(home.session.drain(timeout=0.5))
-        await soon(home.session.sync(timeout=0.5))
+        await soon(home.session.drain(timeout=10))
+        await soon(home.session.sync(timeout=10))
 
 
 @pytest.mark.parametrize("call", ["drain", "sync"])

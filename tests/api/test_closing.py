@@ -27,7 +27,7 @@ from coordinator import (
 
 from .desk import BROKEN, NO_ROOM, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
 
-BRIEF = Limits(close_seconds_max=0.02)
+BRIEF = Limits(close_seconds_max=0.2)
 
 
 class BodyError(Exception):

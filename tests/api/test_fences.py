@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 import pytest
 
 from coordinator import (
@@ -14,6 +15,7 @@ from coordinator import (
     DrainTimeoutError,
     FenceTimeoutError,
     Limits,
+    Outcome,
     SessionState,
     TakeoverError,
     WriteFailedError,
@@ -124,16 +126,10 @@ async def test_a_timeout_covers_entering_and_not_the_body(home: Desk) -> None:
     assert (caught.value.holder_seconds or 0) >= 0.01
     assert home.session.statistics().turns_waiting == 0
     await visit.end()
-    async with home.chat.fence(timeout=0.2) as fence:
-        await asyncio.wait({asyncio.create_task(asyncio.Event().wait(), name="long")}, timeout=0.25)
-        _cancel("long")
+    async with home.chat.fence(timeout=0.5) as fence:
+        with anyio.move_on_after(0.55):
+            await anyio.sleep_forever()
         await fence.append(note("reply"))
-
-
-def _cancel(name: str) -> None:
-    for task in asyncio.all_tasks():
-        if task.get_name() == name:
-            task.cancel()
 
 
 async def test_a_timeout_covers_the_drain_too(home: Desk) -> None:
@@ -161,8 +157,6 @@ async def test_a_slow_disk_ends_the_entering_with_what_was_waiting(session_path:
             assert caught.value.pending == {"chat": 1}
             assert home.session.statistics().turn_holder is None
         await soon(pending)
-        async with home.chat.fence() as fence:
-            await fence.append(note("reply"))
 
 
 async def test_a_full_disk_is_the_cause_of_the_timeout(session_path: Path) -> None:
@@ -332,6 +326,25 @@ async def test_a_fence_that_is_over_says_so(home: Desk) -> None:
             await soon(call)
         check_clear(caught.value, home.path)
     assert home.texts() == ["before"]
+
+
+async def test_what_was_not_begun_when_the_fence_is_left_is_refused(home: Desk) -> None:
+    """Another task handed it over too late: it is told, and the record is not written after the turn."""
+    with home.gate() as gate:
+        with pytest.raises(ModelError):
+            async with home.chat.fence() as fence:
+                slow = home.session.writer("other").append_nowait(note("slow"))
+                await gate.reached()
+                late = asyncio.create_task(fence.append(note("late")))
+                await asyncio.sleep(0)
+                raise ModelError
+        with pytest.raises(ClosedError) as caught:
+            await soon(late)
+        check_clear(caught.value, home.path)
+        assert caught.value.outcome is Outcome.NOT_WRITTEN
+    await soon(slow)
+    await soon(home.session.drain())
+    assert home.texts() == ["before", "slow"]
 
 
 async def test_a_group_through_a_fence_is_adjacent_and_counted_as_one_look(home: Desk) -> None:

@@ -41,8 +41,9 @@ RECORDS = [
 
 PATHS = [
     Mutant(
-        "a symbolic link is followed", STORE + "_paths.py",
-        "    if link:\n", "    if False:\n", API + "bad_paths.py::test_what_is_no_regular_file_is_refused",
+        "a pipe is opened", STORE + "_content.py",
+        "    return found if stat.S_ISREG(found.st_mode) else None\n", "    return found\n",
+        API + "bad_paths.py::test_what_is_no_regular_file_is_refused",
     ),
     Mutant(
         "the root is no bound", STORE + "_paths.py",
@@ -65,7 +66,7 @@ PATHS = [
     ),
     Mutant(
         "an old version is opened", FORMATS + "_pi.py",
-        "        if version in (1, 2):\n", "        if version == 2:\n            pass\n        if False:\n",
+        '        version = header.get("version", 1)\n', "        version = VERSION\n",
         API + "session_files.py::test_a_file_of_another_kind_is_refused_untouched",
     ),
     Mutant(
@@ -142,7 +143,7 @@ TURNS = [
     Mutant(
         "an append that was not begun is written after its turn", CORE + "_machine.py",
         "        self._withdraw_unbegun(fence)\n", "",
-        API + "cancellation.py::test_stopped_before_its_append_has_begun_the_reply_is_withdrawn",
+        API + "fences.py::test_what_was_not_begun_when_the_fence_is_left_is_refused",
     ),
     Mutant(
         "the turn passes on while its append is under way", CORE + "_machine.py",

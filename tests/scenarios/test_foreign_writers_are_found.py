@@ -7,15 +7,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from coordinator import PI, Change, Coordinator, LockedError, TakeoverError
+from coordinator import PI, Change, Coordinator, Limits, LockedError, Receipt, TakeoverError
+from coordinator.testing import Interposer, open_session
 from tests.support.chain import check_chain, read_session, texts
 from tests.support.foreign import ForeignProcess
 
 from .gateway import Gateway, gateway, mark, say
+
+QUICK = Limits(torn_wait_seconds=0.005)
 
 
 def foreign_line(text: str) -> bytes:
@@ -158,20 +162,39 @@ async def test_scenario_38_a_reply_that_was_written_before_the_foreign_line_is_n
 
 
 async def test_scenario_39_no_acknowledged_record_is_glued_to_a_foreign_half_line(session_path: Path) -> None:
-    """A foreign process writes its lines in two halves while we write: every record that has a receipt is readable."""
-    async with gateway(session_path) as home:
-        memory = home.session.writer("memory")
+    """A foreign process writes its lines in two halves around ours: every record that has a receipt is readable."""
+    interposer, acknowledged = Interposer(), list[Receipt]()
+    async with open_session(session_path, format=PI, interposer=interposer, limits=QUICK) as session:
+        memory = session.writer("memory")
         await memory.append(mark("memory"))
-        acknowledged = []
         with ForeignProcess(session_path) as foreign:
-            for number in range(40):
-                rest = await asyncio.to_thread(foreign.append_half, foreign_line(f"{number}"))
-                write = asyncio.create_task(memory.append_all([mark("memory", number=number)] * 3))
-                await asyncio.to_thread(rest)
-                acknowledged += await write
-        content = home.path.read_bytes()
-        for receipt in acknowledged:
-            line = json.loads(content[receipt.offset : receipt.offset + receipt.size])
-            assert line["id"] == receipt.id
-        readable = read_session(home.path).ids
-        assert {receipt.id for receipt in acknowledged} <= set(readable)
+            for number in range(30):
+                halves = Halves(foreign, foreign_line(f"{number}"))
+                interposer.before("write", halves.first)
+                interposer.after("write", halves.second)
+                acknowledged += await memory.append_all([mark("memory", number=number)] * 3)
+                await asyncio.to_thread(Halves(foreign, foreign_line(f"and {number}")).first)
+                acknowledged.append(await memory.append(mark("memory", number=number)))
+    content = session_path.read_bytes()
+    for receipt in acknowledged:
+        line = content[receipt.offset : receipt.offset + receipt.size]
+        assert json.loads(line)["id"] == receipt.id
+    readable = read_session(session_path).ids
+    assert {receipt.id for receipt in acknowledged} <= set(readable)
+
+
+class Halves:
+    """A foreign line that is written in two halves."""
+
+    def __init__(self, foreign: ForeignProcess, line: bytes) -> None:
+        self._foreign, self._line = foreign, line
+        self._finish: Callable[[], int] | None = None
+
+    def first(self) -> None:
+        """Write the first half."""
+        self._finish = self._foreign.append_half(self._line)
+
+    def second(self) -> None:
+        """Write the rest."""
+        assert self._finish is not None
+        self._finish()
