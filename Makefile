@@ -38,7 +38,10 @@ demo: $(VENV)/.demo  ## see the problem and the answer, on a real session file (
 
 ##@ Develop
 
-.PHONY: setup test check lint types layers format bench bench-quick mutants race kills sweep build clean help
+world: $(VENV)/.dev  ## a follower of 50,000 records, 5,000 sessions, a file of 1 GB (SCALE=1)
+	@SCALE=$(or $(SCALE),1) $(RUN) pytest tests/world --quiet --timeout=900 --junit-xml=build/world.xml
+
+.PHONY: world setup test check lint types layers format bench bench-quick mutants race kills sweep build clean help
 setup: $(VENV)/.dev  ## make the virtual environment with all tools
 	@echo "· $(VENV) is ready"
 

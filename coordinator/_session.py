@@ -126,7 +126,9 @@ class Session:
         await self._pass_barrier(timeout, sync=True)
 
     async def _pass_barrier(self, timeout_seconds: float | None, *, sync: bool) -> None:
-        await self._engine.ready()
+        self._engine.check_loop()
+        if self.state is SessionState.PARKED:  # it was empty and durable, or it would not be parked
+            return
         barrier = self._machine.barrier(sync=sync)
         self._engine.driver.wake()
         try:

@@ -24,30 +24,51 @@ class Replaced:
     found: bool
 
 
-def follow(path: Path, format_name: FormatName, start: int, last: bytes) -> Iterator[tuple[Reader, Line | Replaced]]:
-    """Give every line behind `start`, whose line before is `last`, and wait for more, for ever.
+@dataclass(slots=True)
+class Mark:
+    """How far a file was shown: which file it was, where its last whole line ended, and what that line was."""
+
+    file: tuple[int, int]
+    offset: int
+    line: bytes
+
+
+def mark_end(reader: Reader) -> Mark:
+    """Remember where a file ends that is going to be shown up to there."""
+    whole = (line for line in reader.lines_backwards() if line.offset < reader.lines_end)
+    last = next(whole, None)
+    return Mark(_identity(reader), reader.lines_end, b"" if last is None else last.content or b"")
+
+
+def follow(path: Path, format_name: FormatName, mark: Mark) -> Iterator[tuple[Reader, Line | Replaced]]:
+    """Give every whole line behind the mark, and wait for more, for ever.
 
     A file that was replaced is gone on with behind the same line; if that is not there any more, from its beginning.
     """
-    identity: tuple[int, int] | None = None
     while True:
         try:
             with reading(path, format_name) as reader:
-                now = (reader.found.st_dev, reader.found.st_ino)
-                if (identity is not None and now != identity) or reader.end < start:
-                    start, found = _find(reader, last)
-                    yield reader, Replaced(found)
-                identity = now
-                for line in reader.lines(start):
-                    if line.offset + line.size > reader.lines_end:
-                        break
-                    start, last = line.offset + line.size, line.content or b""
-                    yield reader, line
+                yield from _take_new(reader, mark)
                 waits = _unchanged(path, reader)
         except PathError:
             waits = True  # it is gone, or shrinking: perhaps it comes back
         if waits:
             time.sleep(POLL_SECONDS)
+
+
+def _take_new(reader: Reader, mark: Mark) -> Iterator[tuple[Reader, Line | Replaced]]:
+    if _identity(reader) != mark.file or reader.end < mark.offset:
+        mark.offset, found = _find(reader, mark.line)
+        mark.file = _identity(reader)
+        yield reader, Replaced(found)
+    for line in reader.lines(mark.offset):
+        if line.offset < reader.lines_end:
+            mark.offset, mark.line = line.offset + line.size, line.content or b""
+            yield reader, line
+
+
+def _identity(reader: Reader) -> tuple[int, int]:
+    return reader.found.st_dev, reader.found.st_ino
 
 
 def _unchanged(path: Path, reader: Reader) -> bool:

@@ -141,7 +141,7 @@ def _tell(out: Output, root: Path, rows: list[Row]) -> None:
             visible(str(row.path.relative_to(root))),
             "" if row.bytes is None else size_text(row.bytes),
             "" if row.changed is None else age_text(now - row.changed),
-            "" if row.owner is None else f"{row.owner.name} {row.owner.pid}",
+            "" if row.owner is None else visible(f"{row.owner.name} {row.owner.pid}"),
             _condition(row),
         )
     if rows:

@@ -13,11 +13,12 @@ from rich.text import Text
 
 from ._files import Reader, reading
 from ._findings import why_unreadable
-from ._following import Replaced, follow
+from ._following import Mark, Replaced, follow, mark_end
 from ._inside import LINE_BYTES_MAX, Line
 from ._options import FileArgument, FormatName, FormatOption, JsonOption
 from ._output import Output, output
 from ._render import Renderer
+from ._text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ def show(
     with output(file, as_json=as_json) as out:
         screen = _Screen(out, Renderer(full=full))
         with reading(file, format_name) as reader:
+            mark = mark_end(reader)
             places, more = _last(reader, count, everything=everything, whole=follow_on)
             if more:
                 screen.rule(more)
             for place in reversed(places):
                 screen.show(reader, _line_at(reader, place), aside=place.aside)
-            start, last = reader.lines_end, next(_whole_lines_backwards(reader), None)
         if follow_on:
-            _follow(screen, file, format_name, start, b"" if last is None else last.content or b"")
+            _follow(screen, file, format_name, mark)
 
 
 class _Screen:
@@ -71,7 +72,7 @@ class _Screen:
     def rule(self, text: str) -> None:
         """Say something between the records, to people only."""
         if not self._out.as_json:
-            self._out.show(Text(f"── {text} ──", style="dim"))
+            self._out.show(Text(f"── {visible(text)} ──", style="dim"))
 
     def show(self, reader: Reader, line: Line, *, aside: bool = False) -> None:
         """Show one line; the header is none that is shown."""
@@ -97,10 +98,6 @@ class _Screen:
         self.show(reader, line)
 
 
-def _whole_lines_backwards(reader: Reader) -> Iterator[Line]:
-    return (line for line in reader.lines_backwards() if line.offset < reader.lines_end)
-
-
 def _last(reader: Reader, count: int, *, everything: bool, whole: bool) -> tuple[list[Place], str]:
     """Find the last records (all for 0), newest first; the text says what comes before them."""
     climb = _Climb(reader, everything=everything, whole=whole)
@@ -122,7 +119,8 @@ class _Climb:
         self.begins_late = False
         self._reader = reader
         self._everything = everything
-        self.places = self._walk(_whole_lines_backwards(reader) if whole else reader.lines_backwards())
+        lines = reader.lines_backwards()
+        self.places = self._walk(line for line in lines if not whole or line.offset < reader.lines_end)
 
     def _walk(self, lines: Iterator[Line]) -> Iterator[Place]:
         """Give what is to be shown, newest first."""
@@ -148,9 +146,9 @@ def _line_at(reader: Reader, place: Place) -> Line:
     return Line(place.offset, place.size, reader.read(place.offset, place.size) if kept else None)
 
 
-def _follow(screen: _Screen, path: Path, format_name: FormatName, start: int, last: bytes) -> None:
+def _follow(screen: _Screen, path: Path, format_name: FormatName, mark: Mark) -> None:
     try:
-        for reader, found in follow(path, format_name, start, last):
+        for reader, found in follow(path, format_name, mark):
             if isinstance(found, Replaced):
                 behind = "going on behind the same line" if found.found else "from its beginning"
                 screen.rule(f"the file was replaced: {behind}")

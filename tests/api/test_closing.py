@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,40 @@ async def test_stopping_who_waits_for_the_end_does_not_stop_closing(session_path
     assert texts_of(session_path) == ["slow"]
 
 
+async def test_stopping_who_closes_the_coordinator_does_not_stop_closing(session_path: Path) -> None:
+    """Its sessions are closed all the same, and closing it again ends it."""
+    async with Coordinator() as coordinator:
+        session = await coordinator.open(session_path, format=PI)
+        fence = await session.writer("w").fence().__aenter__()
+        closing = elsewhere(coordinator.aclose())
+        await until(lambda: session.state is SessionState.CLOSING)
+        assert await stopped(closing) is None
+        await fence.append(note("reply"))
+        await soon(coordinator.aclose())
+        assert session.state is SessionState.CLOSED
+        with pytest.raises(ClosedError):
+            await coordinator.open(session_path, format=PI)
+    assert texts_of(session_path) == ["reply"]
+
+
+async def test_who_waits_for_room_when_closing_begins_is_refused(session_path: Path) -> None:
+    """He was not accepted; what was accepted is written."""
+    async with desk(session_path, limits=Limits(session_records_max=2)) as home:
+        with home.gate() as gate:
+            accepted = [home.chat.append_nowait(note(text)) for text in "12"]
+            await gate.reached()
+            waiting = [elsewhere(call(note("3"))) for call in (home.chat.append, home.chat.submit)]
+            await until(lambda: home.waiting == 2)
+            closing = elsewhere(home.session.aclose())
+            for task in waiting:
+                with pytest.raises(ClosedError) as caught:
+                    await soon(task)
+                check_clear(caught.value, session_path)
+                assert caught.value.outcome is Outcome.NOT_WRITTEN
+        await soon(asyncio.gather(closing, *accepted))
+    assert texts_of(session_path) == ["1", "2"]
+
+
 async def test_the_file_is_free_when_closing_returns(session_path: Path) -> None:
     """Synced, and the lock given back."""
     async with Coordinator() as one, Coordinator() as other:
@@ -281,11 +316,15 @@ async def test_a_taken_over_session_without_kept_records_closes_quietly(session_
 
 
 @pytest.mark.parametrize("trouble", [False, True], ids=["well", "in trouble"])
-async def test_the_bodys_own_exception_comes_out_as_it_is(session_path: Path, trouble: bool) -> None:
+@pytest.mark.parametrize("left", ["session", "coordinator"])
+async def test_the_bodys_own_exception_comes_out_as_it_is(session_path: Path, left: str, trouble: bool) -> None:
     """No group, no chain; what closing met is a note."""
     raised = BodyError("mine")
     with pytest.raises(BodyError) as caught:
-        async with Coordinator() as coordinator, await coordinator.open(session_path, format=PI) as session:
+        async with Coordinator() as coordinator, AsyncExitStack() as stack:
+            session = await coordinator.open(session_path, format=PI)
+            if left == "session":
+                await stack.enter_async_context(session)
             await session.writer("w").append(note("x"))
             if trouble:
                 session_path.unlink()

@@ -266,6 +266,17 @@ async def test_a_broken_fence_collects_all_that_is_unwritten(home: Desk) -> None
     assert home.texts() == ["before", "1", "2", "3"]
 
 
+async def test_all_that_was_on_its_way_through_a_breaking_fence_is_unwritten(home: Desk) -> None:
+    """Several tasks appended at once: every error names all the records, so that any handler is the right one."""
+    async with home.chat.fence() as fence:
+        foreign_append(home.path, FOREIGN)
+        results = await soon(asyncio.gather(*(fence.append(note(text)) for text in "abc"), return_exceptions=True))
+    for error in results:
+        assert isinstance(error, TakeoverError)
+        assert error.unwritten == [note(text) for text in "abc"]
+    assert home.texts() == ["before"]
+
+
 async def test_what_was_found_before_entering_is_not_blamed_on_the_turn(home: Desk) -> None:
     """Lines that were appended between two turns are adopted; observers hear of them."""
     foreign_append(home.path, FOREIGN)

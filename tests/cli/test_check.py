@@ -131,6 +131,24 @@ def test_a_file_is_fine_at_any_moment_while_a_gateway_writes_to_it(
     assert sizes[-1]["bytes"] > sizes[0]["bytes"]
 
 
+def test_a_line_that_is_being_written_gets_the_time_to_end(
+    run: Run, session_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large write becomes visible page by page; the first look may fall between two of them."""
+    write_lines(session_path, HEADER)
+    line = json.dumps(pi_record("a", None)).encode() + b"\n"
+    with session_path.open("ab") as file:
+        file.write(line[:30])
+
+    def finish(_seconds: float) -> None:
+        with session_path.open("ab") as file:
+            file.write(line[30:])
+
+    monkeypatch.setattr("time.sleep", finish)
+    (values,) = objects(run("check", session_path, "--json"))
+    assert (values["records"], values["findings"]) == (1, [])
+
+
 MEASURED = """
 import re, sys
 from pathlib import Path

@@ -178,6 +178,15 @@ def test_following_goes_on_in_a_file_that_replaces_the_old_one(
     assert next_id(follower) == "x"
 
 
+def test_following_begins_anew_in_a_file_that_was_cut(session_path: Path, follow: Callable[..., Follower]) -> None:
+    """The same inode, but shorter: what stands there now is new."""
+    write_lines(session_path, HEADER, said("a", None, "A" * 500))
+    follower = follow(session_path)
+    assert next_id(follower) == "a"
+    write_lines(session_path, HEADER, said("x", None, "X"))
+    assert next_id(follower) == "x"
+
+
 def test_following_ends_with_the_keyboard_and_that_is_fine(session_path: Path, follow: Callable[..., Follower]) -> None:
     """Ctrl-C is how one stops looking, so the status says fine."""
     write_lines(session_path, HEADER, said("a", None, "A"))

@@ -55,7 +55,7 @@ SCENARIOS = [
     ),
     Mutant(
         "12 a new file gets no header", CORE + "_machine.py",
-        "        if self.header is None or self.revision.length:\n", "        if True:\n", QUIET + "test_scenario_12",
+        "None if self.header is None or self.revision.length else", "None if True else", QUIET + "test_scenario_12",
     ),
     Mutant(
         "13 the revision is taken before the drain", CORE + "_reports.py",
