@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from rich.text import Text
 
 from coordinator import CoordinatorError
 
+from ._inside import path_error
 from ._options import Status
 from ._text import visible
 
@@ -58,11 +60,18 @@ class Output:
 
     @contextmanager
     def reporting(self, path: Path | None = None) -> Generator[None]:
-        """Turn what the library raises into a message and a status; whatever comes after it is still done."""
+        """Turn what went wrong into a message and a status; whatever comes after it is still done."""
         try:
             yield
+        except BrokenPipeError:
+            raise  # whoever read our output has gone, so there is nobody to tell
         except CoordinatorError as error:
             self.failure(error, path)
+        except OSError as error:
+            self.failure(path_error(error.filename or path or "", error, "reading"))
+        except sqlite3.Error as error:
+            hint = "make room in the temporary directory, or name another one in SQLITE_TMPDIR"
+            self.failure(CoordinatorError(f"the temporary index failed: {error}", path=path, hint=hint))
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from coordinator import Coordinator, Fence, Limits, PendingReceipt, hookimpl
+from coordinator import Coordinator, Fence, Limits, LockedError, PendingReceipt, Session, hookimpl
 
 from .desk import SECONDS_MAX, Desk, desk, elsewhere, note, soon, stopped, until
 
@@ -321,6 +322,13 @@ async def test_stopping_an_open_gives_the_file_back(session_path: Path) -> None:
             await stopped(task)
             if not task.cancelled():
                 await task.result().aclose()
-            await until(lambda: not first.sessions)
-            session = await soon(second.open(session_path))
+            session = await soon(_open_when_free(second, session_path))
+            assert not first.sessions
             await session.aclose()
+
+
+async def _open_when_free(coordinator: Coordinator, path: Path) -> Session:
+    while True:
+        with suppress(LockedError):
+            return await coordinator.open(path)
+        await asyncio.sleep(0)
