@@ -169,6 +169,7 @@ class Coordinator:
         self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
     ) -> None:
         task = self._opening.get(path)
+        joined = task is not None
         if task is None:
             run = self._open(path, record_format, header, create=create)
             task = self._opening[path] = asyncio.get_running_loop().create_task(run, context=empty_context())
@@ -178,6 +179,11 @@ class Coordinator:
         except asyncio.CancelledError:
             task.add_done_callback(self._give_back_unused)
             raise
+        except CoordinatorError:
+            if not joined:
+                raise
+            # What stood in the way when the attempt of another caller began need not stand there now.
+            await self._open_once(path, record_format, header, create=create)
 
     def _give_back_unused(self, task: asyncio.Task[Session]) -> None:
         """Close what was opened for a caller that was cancelled meanwhile, unless somebody else uses it by now."""

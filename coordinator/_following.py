@@ -88,10 +88,11 @@ async def follow(engine: Engine, start: Position | int) -> AsyncGenerator[Entry,
                 if machine.revision.generation != generation:
                     raise _lost(engine)
             cursor = end if end > _offset(cursor) else cursor
+            if machine.revision.length != end or changed is not recent.changed:
+                continue
             if machine.state is SessionState.CLOSED:
                 return
-            if machine.revision.length == end and changed is recent.changed:
-                await wait(changed)
+            await wait(changed)
     finally:
         recent.followers -= 1
 

@@ -323,7 +323,7 @@ async def test_stopping_an_open_gives_the_file_back(session_path: Path) -> None:
             if not task.cancelled():
                 await task.result().aclose()
             session = await soon(_open_when_free(second, session_path))
-            assert not first.sessions
+            await until(lambda: not first.sessions)
             await session.aclose()
 
 

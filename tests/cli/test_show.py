@@ -21,6 +21,11 @@ def ids(objects_shown: list[dict]) -> list[str]:
     return [each["record"]["id"] for each in objects_shown]
 
 
+def listen_to_the_keyboard() -> None:
+    """Undo what a shell does to jobs in the background, where Ctrl-C is not heard."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def said(record_id: str, parent: str | None, text: str, role: str = "user") -> dict[str, object]:
     """Return a message."""
     return pi_record(record_id, parent, type="message", message={"role": role, "content": text})
@@ -34,7 +39,15 @@ def follow() -> Iterator[Callable[..., Follower]]:
     def start(path: Path, *arguments: str) -> Follower:
         command = [sys.executable, "-m", "coordinator", "show", "--follow", "--json", *arguments, str(path)]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        followers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment))
+        followers.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=environment,
+                preexec_fn=listen_to_the_keyboard,  # noqa: PLW1509
+            )
+        )
         return followers[-1]
 
     yield start
