@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio
 
 from ._core._effects import Report
-from ._core._endings import begin_close, break_fences, leftover, request_close
+from ._core._endings import begin_close, break_fences, give_up, leftover, request_close
 from ._core._errors import CoordinatorError, WriteFailedError
 from ._core._events import SessionClosed
+from ._core._values import Record
 from ._engine import Engine
 from ._plugin import Call
 from ._sidefile import write_unwritten
@@ -52,11 +53,12 @@ class Closing:
             await self._end_turns()
             trouble = await self._drain()
             await self._engine.closing_over(self._engine.last_turns)
-            side_file = await self._put_aside(trouble)
             report: Report = await self._give_back()
+            rows = leftover(self._machine)
+            side_file = await self._put_aside(rows, trouble)
         finally:
             self._forget()
-        error = self._verdict(trouble, side_file, report)
+        error = self._verdict(trouble, len(rows), side_file, report)
         if error is not None:
             raise error
 
@@ -89,8 +91,7 @@ class Closing:
         late.__cause__ = machine.stall
         return late
 
-    async def _put_aside(self, trouble: CoordinatorError | None) -> Path | None:
-        rows = leftover(self._machine)
+    async def _put_aside(self, rows: Sequence[tuple[str, Record]], trouble: CoordinatorError | None) -> Path | None:
         if not rows:
             return None
         reason = "closed" if trouble is None else trouble.message
@@ -107,10 +108,12 @@ class Closing:
         report: Report = await wait(ticket)
         return report
 
-    def _verdict(self, trouble: CoordinatorError | None, side_file: Path | None, report: Report) -> Exception | None:
+    def _verdict(
+        self, trouble: CoordinatorError | None, rows: int, side_file: Path | None, report: Report
+    ) -> Exception | None:
         machine = self._machine
-        rows = leftover(machine)
-        machine.events.append(SessionClosed(machine.path, side_file, len(rows)))
+        give_up(machine, "it could not even be put aside" if side_file is None else f"append it from {side_file}")
+        machine.events.append(SessionClosed(machine.path, side_file, rows))
         self._driver.wake()
         if report.error is not None and trouble is None:
             trouble = WriteFailedError(
@@ -122,5 +125,5 @@ class Closing:
         if trouble is None or not (rows or report.error):
             return None
         if side_file is not None:
-            trouble.hint = f"{len(rows)} accepted records are in {side_file}: append them when the cause is gone"
+            trouble.hint = f"{rows} accepted records are in {side_file}: append them when the cause is gone"
         return trouble

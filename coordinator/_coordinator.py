@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
 
+from ._core._effects import Store
 from ._core._errors import ArgumentTypeError, ArgumentValueError, ClosedError, CoordinatorError, UsageError
 from ._core._events import Event, RecordsWritten, SessionOpened
 from ._core._format import RecordFormat
@@ -60,6 +61,8 @@ class Coordinator:
         self._host.load(plugins)
         self._system = System()
         """What the stores call; `coordinator.testing` puts its own there."""
+        self._new_store: Callable[..., Store] = FileStore
+        """What keeps a session's content; `coordinator.testing` can keep it in memory."""
         self._sessions: dict[Path, Session] = {}
         self._opening: dict[Path, asyncio.Task[Session]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -196,7 +199,7 @@ class Coordinator:
         self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
     ) -> Session:
         assert self._executor is not None, "opened before start"
-        store = FileStore(
+        store = self._new_store(
             path, record_format=record_format, limits=self._limits, durability=self._durability,
             root=self._root, create=create, system=self._system,
         )  # fmt: skip

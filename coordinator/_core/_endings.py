@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ._effects import Opened, Park, Placement, Report
-from ._errors import CoordinatorError
+from ._errors import ClosedError, CoordinatorError
 from ._events import SessionReopened, SessionUnparked
 from ._machine import Machine
 from ._running import Running
 from ._states import Trigger
-from ._tickets import Group, Stage, Ticket
+from ._tickets import Barrier, Group, Rewriting, Stage, Ticket
 from ._turns import FenceStage
-from ._values import Receipt, Record, SessionState
+from ._values import Outcome, Receipt, Record, SessionState
 
 
 def request_reopen(machine: Machine, *, create: bool) -> Ticket:
@@ -176,8 +176,16 @@ def leftover(machine: Machine) -> list[tuple[str, Record]]:
     return [(group.writer.name, draft.record) for group in machine.inbox.groups() for draft in group.drafts]
 
 
+def give_up(machine: Machine, hint: str) -> None:
+    """Answer whoever still waits for a record that the closed session has not written; `hint` says where it is."""
+    for group in list(machine.inbox.groups()):
+        message = "the session was closed before this record could be written"
+        machine.refuse(group, ClosedError(message, path=machine.path, hint=hint, outcome=Outcome.KEPT))
+        drop(machine, group)
+
+
 def request_close(machine: Machine) -> Ticket:
-    """Ask the store to give everything back, when nothing else is to be done."""
+    """Ask the store to give everything back; from here on the queue is not served any more."""
     if machine.closing is None:
         machine.closing = Ticket()
     return machine.closing
@@ -187,5 +195,9 @@ def closed(machine: Machine, answer: Report) -> None:
     """End: the store holds nothing any more."""
     machine.running = None
     machine.go(Trigger.CLOSED)
+    reopen_failed(machine, machine.closed_error())
+    for item in [item for item in machine.inbox.queue if isinstance(item, Barrier | Rewriting)]:
+        machine.inbox.queue.remove(item)
+        item.reject(machine.closed_error())
     if machine.closing is not None:
         machine.closing.resolve(answer)

@@ -317,9 +317,9 @@ class Machine:
         if self.running is not None or self.state in (SessionState.OPENING, SessionState.PARKED, SessionState.CLOSED):
             return None
         if self.trouble is not None:
-            self.running = self._reopen() or self._close()
+            self.running = self._close() or self._reopen()
         else:
-            self.running = self._compare() or self._serve_queue(now_ms) or self._sync() or self._close()
+            self.running = self._compare() or self._close() or self._serve_queue(now_ms) or self._sync()
         return None if self.running is None else self.running.effect
 
     def _compare(self) -> Running | None:

@@ -227,7 +227,6 @@ def clear_queue(machine: Machine, trouble: Trouble) -> None:
     for item in items:
         if isinstance(item, FenceState):
             item.entered.reject(trouble.error())
-            machine.abandon(item)
         elif isinstance(item, Group):
             _keep(machine, item, trouble)
         else:
@@ -240,6 +239,9 @@ def clear_queue(machine: Machine, trouble: Trouble) -> None:
     for fence in list(machine.fences.turns.line):
         machine.fences.turns.leave(fence)
         fence.turn.reject(trouble.error())
+    # Ending a turn accepts whoever waits, so it comes last: by now everybody was answered.
+    for token in [item for item in items if isinstance(item, FenceState)]:
+        machine.abandon(token)
 
 
 def _keep(machine: Machine, group: Group, trouble: Trouble) -> None:

@@ -26,7 +26,7 @@ from coordinator import (
     Writer,
 )
 
-from .desk import BROKEN, NO_ROOM, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
+from .desk import BROKEN, NO_ROOM, SECONDS_MAX, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
 
 BRIEF = Limits(close_seconds_max=0.2)
 
@@ -275,8 +275,12 @@ async def test_records_that_a_full_disk_did_not_take_in_time_go_to_a_side_file(s
             await home.chat.append(note("before"))
             for _ in range(1000):
                 home.fail("write", NO_ROOM)
-            home.chat.append_nowait(note("no room"))
+            waiting = [elsewhere(home.chat.append(note("no room"))), elsewhere(home.session.drain())]
             await until(lambda: home.session.state is SessionState.STALLED)  # type: ignore[union-attr]
+    for task in waiting:
+        with pytest.raises(ClosedError) as told:
+            await soon(task)
+        check_clear(told.value, session_path)
     assert isinstance(caught.value.__cause__, OSError)
     assert [row["record"]["data"]["text"] for row in side_rows(session_path)] == ["no room"]
     assert texts_of(session_path) == ["before"]
@@ -291,6 +295,24 @@ async def test_records_of_a_failed_disk_go_to_a_side_file(session_path: Path) ->
                 await soon(home.chat.append(note("kept")))
             assert caught.value.outcome is Outcome.KEPT
     assert [row["record"]["data"]["text"] for row in side_rows(session_path)] == ["kept"]
+
+
+async def test_reopening_while_closing_ends_with_it(session_path: Path) -> None:
+    """Each kept record is in the file or in the side file, not in both, and nobody waits for ever."""
+    with pytest.raises(TakeoverError):
+        async with desk(session_path) as home:
+            await home.chat.append(note("before"))
+            session_path.unlink()
+            with pytest.raises(TakeoverError):
+                await home.chat.append(note("kept"))
+            reopening = elsewhere(home.session.reopen())
+            closing = elsewhere(home.session.aclose())
+            await asyncio.wait({reopening, closing}, timeout=SECONDS_MAX)
+            assert reopening.done()
+            await closing
+    texts = [row["record"]["data"]["text"] for row in side_rows(session_path)]
+    assert (texts_of(session_path) + texts).count("kept") == 1
+    assert isinstance(reopening.exception(), ClosedError)
 
 
 async def test_a_failed_last_sync_is_said(session_path: Path) -> None:

@@ -158,6 +158,31 @@ async def test_after_a_stopping_takeover_held_records_are_kept_and_written_by_re
     assert home.texts() == ["held"]
 
 
+async def test_everybody_who_waits_when_the_session_stops_is_told(session_path: Path) -> None:
+    """Queued, held, waiting for room, for the drain or for a turn: nobody is left alone with the kept records."""
+    async with desk(session_path, limits=Limits(writer_records_max=1)) as home:
+        await home.chat.append(note("before"))
+        with home.gate() as gate:
+            queued = home.chat.append_nowait(note("queued"))
+            await gate.reached()
+            turn = elsewhere(_turn(home))
+            await until(lambda: home.session.statistics().turn_holder == "turn")
+            in_line = elsewhere(_turn(home))
+            held = elsewhere(home.later.append(note("held")))
+            no_room = elsewhere(home.chat.append(note("no room")))
+            await until(lambda: (home.waiting, home.session.statistics().turns_waiting) == (1, 1))
+            assert home.session.statistics().held_records == 1
+            session_path.unlink()
+        outcomes = []
+        for waiting in (queued, held, no_room, turn, in_line):
+            with pytest.raises(TakeoverError) as caught:
+                await soon(waiting)
+            outcomes.append(caught.value.outcome)
+        assert outcomes == [Outcome.KEPT, Outcome.KEPT, Outcome.NOT_WRITTEN, None, None]
+        await soon(home.session.reopen())
+        assert home.texts() == ["queued", "held"]
+
+
 async def test_records_that_waited_for_room_when_the_fence_began_are_held(session_path: Path) -> None:
     """They are accepted after the line, so their writer's option applies to them."""
     async with desk(session_path, limits=Limits(writer_records_max=1)) as home:
@@ -167,11 +192,11 @@ async def test_records_that_waited_for_room_when_the_fence_began_are_held(sessio
             second = elsewhere(home.later.append(note("second")))
             await until(lambda: home.waiting == 1)
             entered = elsewhere(_turn(home))
-            await until(lambda: home.session.statistics().turn_holder == "chat")
+            await until(lambda: home.session.statistics().turn_holder == "turn")
         await soon(asyncio.gather(first, second, entered))
         assert home.texts() == ["first", "reply", "second"]
 
 
 async def _turn(home: Desk) -> None:
-    async with home.chat.fence() as fence:
+    async with home.session.writer("turn").fence() as fence:
         await fence.append(note("reply"))

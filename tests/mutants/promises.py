@@ -171,6 +171,12 @@ TURNS = [
         API + "holding.py::test_records_that_waited_for_room_when_the_fence_began_are_held",
     ),
     Mutant(
+        "a turn that ends in trouble lets others wait for ever", CORE + "_reports.py",
+        "            item.entered.reject(trouble.error())\n",
+        "            item.entered.reject(trouble.error())\n            machine.abandon(item)\n",
+        API + "holding.py::test_everybody_who_waits_when_the_session_stops_is_told",
+    ),
+    Mutant(
         "the fence's own writer waits for itself", CORE + "_machine.py",
         "self.fences.holding and not self.fences.owned_by(group)", "self.fences.holding",
         API + "holding.py::test_the_writer_of_the_fence_advances_although_it_is_a_hold_writer",

@@ -1,17 +1,13 @@
-"""Helpers for tests of code that uses this library: be the foreign writer, between any two system calls if need be."""
+"""A way to act between any two system calls of the store."""
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any
 
-from . import PLAIN, Coordinator, RecordFormat, Session
-from ._store._system import System
+from .._store._system import System
 
-StrPath = str | os.PathLike[str]
 Act = Callable[[], object]
 
 
@@ -74,30 +70,3 @@ def _act_once(acts: deque[Act]) -> None:
 
 def _nothing() -> None:
     """Let most calls pass."""
-
-
-@asynccontextmanager
-async def open_session(
-    path: StrPath,
-    *,
-    format: RecordFormat = PLAIN,  # noqa: A002 - as in `Coordinator.open`
-    header: Mapping[str, object] | None = None,
-    interposer: Interposer | None = None,
-    **options: Any,
-) -> AsyncGenerator[Session]:
-    """Open one session with a coordinator of its own (`options` are the coordinator's) and close both at the end."""
-    coordinator = Coordinator(**options)
-    if interposer is not None:
-        coordinator._system = cast("System", interposer)  # pyright: ignore[reportPrivateUsage]
-    async with coordinator:
-        yield await coordinator.open(path, format=format, header=header)
-
-
-def foreign_append(path: StrPath, content: bytes) -> int:
-    """Append bytes as a program that knows nothing of us does, and return the offset behind them."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
-    try:
-        os.write(descriptor, content)
-        return os.lseek(descriptor, 0, os.SEEK_CUR)
-    finally:
-        os.close(descriptor)
