@@ -5,7 +5,8 @@ the store has to do next, never more than one thing at a time; `report` takes th
 tickets. All of it is synchronous: nothing can be cancelled half way, and every interleaving is an order of these calls.
 
 Priorities of `next_effect`: comparisons of fences first (they need no room, so a full disk never blocks a turn's end),
-then the queue in its order, then syncs nobody waits for, then closing. In trouble there is only reopening and closing.
+then closing (once it is asked for, the queue is not served any more), then the queue in its order, then syncs nobody
+waits for. In trouble there is only closing and reopening.
 
 Invariants, asserted by `check()`:
 

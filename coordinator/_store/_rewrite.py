@@ -79,7 +79,8 @@ class Rewriter:
     def rewrite(self, content: Content, effect: Rewrite) -> Report:
         """Write the new file, publish it, and look at what it has displaced."""
         verdict = self._comparer.compare(content)
-        if verdict.stops or verdict.torn or content.fd is None:
+        headless = self._format.has_header and content.length == 0  # the first batch brings the header
+        if verdict.stops or verdict.torn or content.fd is None or headless:
             refused = _changed(content) if verdict.changes else None
             return Report(content.revision, foreign=tuple(verdict.foreign), torn=verdict.torn, refused=refused)
         try:

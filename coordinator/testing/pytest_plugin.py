@@ -5,32 +5,31 @@ A fixture of your own with the same name takes the place of one of these. To loa
     @pytest.fixture
     def coordinator_options():
         return {"plugins": [MyPlugin()]}
+
+Besides those below there are the async ones `coordinator`, `session` and `manual_clock`, for pytest-asyncio in both of
+its modes, or for anyio's plugin.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from .. import PLAIN, Coordinator, RecordFormat, Session
-from . import ManualClock, Memory, foreign_append
+from .. import PLAIN, RecordFormat
+from . import Memory, foreign_append
 
 Foreign = Callable[[bytes | Mapping[str, object]], int]
 
 
-def _async_fixture(function: Any) -> Any:
-    """Make a fixture that pytest-asyncio runs in all its modes; whoever else runs async tests takes plain ones."""
-    make: Any = pytest.fixture
-    with suppress(ImportError):
-        import pytest_asyncio  # noqa: PLC0415 - it may be missing
+def pytest_configure(config: pytest.Config) -> None:
+    """Add the async fixtures, now that it is known which plugin runs async tests."""
+    from . import _async_fixtures  # noqa: PLC0415 - it asks at import whether pytest-asyncio is loaded
 
-        make = pytest_asyncio.fixture
-    return make(function)
+    config.pluginmanager.register(_async_fixtures, "session-coordinator-async")
 
 
 @pytest.fixture
@@ -51,19 +50,6 @@ def coordinator_options() -> dict[str, Any]:
     return {}
 
 
-@_async_fixture
-async def coordinator(coordinator_options: dict[str, Any]) -> AsyncGenerator[Coordinator]:
-    """Return a coordinator that works until the end of the test."""
-    async with Coordinator(**coordinator_options) as running:
-        yield running
-
-
-@_async_fixture
-async def session(coordinator: Coordinator, session_path: Path, session_format: RecordFormat) -> Session:
-    """Return a new session of `coordinator`, at `session_path`."""
-    return await coordinator.open(session_path, format=session_format)
-
-
 @pytest.fixture
 def foreign(session_path: Path) -> Foreign:
     """Return a function that appends to `session_path` as a program does that knows nothing of us.
@@ -82,10 +68,3 @@ def foreign(session_path: Path) -> Foreign:
 def session_memory() -> Memory:
     """Return a place for sessions that is no disk: `session_memory.serve(coordinator)`, then open them."""
     return Memory()
-
-
-@_async_fixture
-async def manual_clock() -> AsyncGenerator[ManualClock]:
-    """Return the clock of the test's loop, which stands still until told; ask for it before `coordinator`."""
-    with ManualClock() as clock:
-        yield clock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from coordinator import (
     Writer,
 )
 
-from .desk import BROKEN, NO_ROOM, SECONDS_MAX, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
+from .desk import BROKEN, NO_ROOM, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
 
 BRIEF = Limits(close_seconds_max=0.2)
 
@@ -298,21 +298,18 @@ async def test_records_of_a_failed_disk_go_to_a_side_file(session_path: Path) ->
 
 
 async def test_reopening_while_closing_ends_with_it(session_path: Path) -> None:
-    """Each kept record is in the file or in the side file, not in both, and nobody waits for ever."""
-    with pytest.raises(TakeoverError):
+    """Whichever comes first: the kept record is in the file or in the side file, not in both, and nobody hangs."""
+    with suppress(TakeoverError):
         async with desk(session_path) as home:
             await home.chat.append(note("before"))
             session_path.unlink()
             with pytest.raises(TakeoverError):
                 await home.chat.append(note("kept"))
-            reopening = elsewhere(home.session.reopen())
-            closing = elsewhere(home.session.aclose())
-            await asyncio.wait({reopening, closing}, timeout=SECONDS_MAX)
-            assert reopening.done()
-            await closing
-    texts = [row["record"]["data"]["text"] for row in side_rows(session_path)]
-    assert (texts_of(session_path) + texts).count("kept") == 1
-    assert isinstance(reopening.exception(), ClosedError)
+            jobs = [elsewhere(home.session.reopen()), elsewhere(home.session.aclose())]
+            await soon(asyncio.gather(*jobs, return_exceptions=True))
+            jobs[1].result()
+    put_aside = [row["record"]["data"]["text"] for row in side_rows(session_path)]
+    assert texts_of(session_path) + put_aside == ["kept"]
 
 
 async def test_a_failed_last_sync_is_said(session_path: Path) -> None:

@@ -88,7 +88,8 @@ CLASSICS = [
     ),
     Mutant(
         "leaving waits behind records that cannot be written", CORE + "_machine.py",
-        "self._compare() or self._serve_queue(now_ms) or", "self._serve_queue(now_ms) or self._compare() or",
+        "self._compare() or self._close() or self._serve_queue(now_ms) or",
+        "self._serve_queue(now_ms) or self._compare() or self._close() or",
         "tests/core/test_machine.py::test_a_check_comes_before_the_queue",
     ),
     Mutant(

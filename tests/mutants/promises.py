@@ -256,6 +256,11 @@ ENDS = [
         API + "closing.py::test_records_that_a_full_disk_did_not_take_in_time_go_to_a_side_file",
     ),
     Mutant(
+        "closing leaves those alone who still wait", CORE + "_endings.py",
+        "    for group in list(machine.inbox.groups()):\n        message", "    for group in ():\n        message",
+        API + "closing.py::test_records_that_a_full_disk_did_not_take_in_time_go_to_a_side_file",
+    ),
+    Mutant(
         "closing hides the body's error", SHELL + "_coordinator.py",
         '            raised.add_note(f"closing also failed: {error}")\n', "            raise\n",
         API + "closing.py::test_the_bodys_own_exception_comes_out_as_it_is",

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from coordinator import PI, Coordinator, Limits, SessionState, TakeoverError
-from coordinator.testing import foreign_append
 from coordinator_memory_index import MemoryIndex
 from coordinator_memory_index._database import Database
 from coordinator_memory_index._texts import Text
@@ -153,13 +152,13 @@ async def test_a_file_that_another_process_replaced_is_indexed_anew(session_path
         assert await memory.search("lantern") == []
 
 
-async def test_foreign_lines_are_indexed_too(session_path) -> None:
+async def test_foreign_lines_are_indexed_too(session_path, foreign) -> None:
     """What is in the file was said, whoever wrote it."""
     memory = MemoryIndex()
     async with Coordinator(plugins=[memory]) as coordinator:
         session = await coordinator.open(session_path)
         await session.writer("chat").append(said("user", "lantern"))
-        foreign_append(session_path, b'{"type":"message","message":{"role":"user","content":"compass"}}\n')
+        foreign({"type": "message", "message": {"role": "user", "content": "compass"}})
         await session.writer("chat").append(said("user", "map"))
         await memory.settled(session)
         assert len(await memory.search("compass")) == 1

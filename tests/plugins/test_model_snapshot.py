@@ -4,12 +4,24 @@ from typing import Any
 
 import pytest
 
-from coordinator import PI, PLAIN, Coordinator
+from coordinator import PI, PLAIN, Coordinator, RecordFormat
 from coordinator_model_snapshot import ModelSnapshot
 from tests.support.records import message
 
 OPUS = {"provider": "anthropic", "modelApi": "anthropic-messages", "modelId": "opus"}
 MINI = {"provider": "openai", "modelApi": "openai-responses", "modelId": "mini"}
+
+
+@pytest.fixture
+def coordinator_options() -> dict[str, Any]:
+    """Return what the fixture `coordinator` is made with: the plugin."""
+    return {"plugins": [ModelSnapshot()]}
+
+
+@pytest.fixture
+def session_format() -> RecordFormat:
+    """Return the format of the fixture `session`."""
+    return PI
 
 
 async def turn(session, model, **rest):
@@ -34,13 +46,11 @@ async def test_a_snapshot_is_appended_when_the_model_changes_and_only_then(sessi
         assert await snapshots(session) == ["opus", "mini", "opus"]
 
 
-async def test_the_snapshot_lies_before_the_line(session_path) -> None:
+async def test_the_snapshot_lies_before_the_line(session) -> None:
     """It is part of what the model call starts from, so no fence ever sees it as new."""
-    async with Coordinator(plugins=[ModelSnapshot()]) as coordinator:
-        session = await coordinator.open(session_path, format=PI)
-        async with session.writer("chat").fence(annotations=OPUS) as fence:
-            (entry,) = [entry async for entry in session.records()]
-            assert fence.revision.length == entry.position.offset
+    async with session.writer("chat").fence(annotations=OPUS) as fence:
+        (entry,) = [entry async for entry in session.records()]
+        assert fence.revision.length == entry.position.offset
     data: dict[str, Any] = entry.record["data"]
     assert {key: data[key] for key in OPUS} == OPUS
     assert isinstance(data["timestamp"], int)
@@ -68,27 +78,23 @@ async def test_it_is_found_far_back(session_path) -> None:
         assert await snapshots(session) == ["opus"]
 
 
-async def test_a_snapshot_of_another_branch_does_not_count(session_path) -> None:
+async def test_a_snapshot_of_another_branch_does_not_count(session) -> None:
     """Who branches back to before the change talks to the old model's context again."""
-    async with Coordinator(plugins=[ModelSnapshot()]) as coordinator:
-        session = await coordinator.open(session_path, format=PI)
-        await turn(session, OPUS)
-        early = session.leaf
-        await turn(session, MINI)
-        session.writer("user").append_nowait(message("back", parentId=early))
-        await turn(session, MINI)
-        assert await snapshots(session) == ["opus", "mini"]
-        session.writer("user").append_nowait(message("back", parentId=early))
-        await turn(session, OPUS)
-        assert await snapshots(session) == ["opus"]
+    await turn(session, OPUS)
+    early = session.leaf
+    await turn(session, MINI)
+    session.writer("user").append_nowait(message("back", parentId=early))
+    await turn(session, MINI)
+    assert await snapshots(session) == ["opus", "mini"]
+    session.writer("user").append_nowait(message("back", parentId=early))
+    await turn(session, OPUS)
+    assert await snapshots(session) == ["opus"]
 
 
-async def test_a_turn_without_a_model_leaves_no_snapshot(session_path) -> None:
+async def test_a_turn_without_a_model_leaves_no_snapshot(session) -> None:
     """A cron job takes turns too."""
-    async with Coordinator(plugins=[ModelSnapshot()]) as coordinator:
-        session = await coordinator.open(session_path, format=PI)
-        await turn(session, {"purpose": "cron"})
-        assert await snapshots(session) == []
+    await turn(session, {"purpose": "cron"})
+    assert await snapshots(session) == []
 
 
 async def test_a_model_change_is_appended_when_asked(session_path) -> None:

@@ -14,7 +14,6 @@ import orjson
 import pytest
 
 from coordinator import PI, Coordinator, TakeoverError
-from coordinator.testing import foreign_append
 from coordinator_trajectory_sync import TrajectorySync
 from tests.plugins.waiting import until
 from tests.support.records import message
@@ -79,7 +78,7 @@ async def test_a_turn_is_one_line(session_path) -> None:
     assert (line["error"], line["foreign"], line["complete"]) == (None, 0, True)
 
 
-async def test_a_takeover_and_an_error_of_the_body_are_recorded(session_path) -> None:
+async def test_a_takeover_and_an_error_of_the_body_are_recorded(session_path, foreign) -> None:
     """Which of them it was is the first question of whoever reads this."""
     async with Coordinator(plugins=[TrajectorySync()]) as coordinator:
         session = await coordinator.open(session_path, format=PI)
@@ -87,7 +86,7 @@ async def test_a_takeover_and_an_error_of_the_body_are_recorded(session_path) ->
         await chat.append(message("before"))
         with pytest.raises(TakeoverError):
             async with chat.fence() as fence:
-                foreign_append(session_path, b'{"type":"message","id":"f","parentId":null,"timestamp":"x"}\n')
+                foreign({"type": "message", "id": "f", "parentId": None, "timestamp": "x"})
                 await fence.append(message("reply"))
         with pytest.raises(ConnectionResetError):
             async with chat.fence():

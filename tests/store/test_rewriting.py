@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from coordinator import Change, Record
+from coordinator import PI, Change, Record
 from coordinator._core._effects import Report, Rewrite
 from coordinator._store._system import System
 
@@ -172,3 +172,12 @@ def test_every_call_of_a_rewrite_may_fail(new_desk: OpenDesk, tmp_path: Path, er
         left = [name for name in os.listdir(tmp_path) if name.startswith(f".{n}.jsonl.rewrite")]
         assert left == [], n
     pytest.fail("no run was clean")
+
+
+def test_an_empty_file_is_not_rewritten(new_desk: OpenDesk, session_path: Path) -> None:
+    """It has no header yet: the first batch brings it."""
+    session_path.touch()
+    desk = new_desk(record_format=PI)
+    desk.open()
+    assert rewrite(desk, lambda records: [*records, {"made": "up"}]).refused is None
+    assert desk.content == b""

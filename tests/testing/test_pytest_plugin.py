@@ -10,6 +10,7 @@ import pytest
 from coordinator import PLAIN, SessionState, TakeoverError
 
 PLUGIN = "coordinator.testing.pytest_plugin"
+LOOP = ("-o", "asyncio_default_fixture_loop_scope=function")
 A_PLAIN_TEST = """
 import os
 
@@ -81,8 +82,8 @@ def test_it_does_no_harm_where_nothing_runs_async_tests(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("mark", "options", "without"),
     [
-        ("@pytest.mark.asyncio", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=strict"), "nothing"),
-        ("", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto"), "nothing"),
+        ("@pytest.mark.asyncio", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=strict", *LOOP), "nothing"),
+        ("", ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto", *LOOP), "nothing"),
         ("@pytest.mark.parametrize('anyio_backend', ['asyncio'])\n@pytest.mark.anyio", ("-p", "anyio.pytest_plugin"),
          "pytest_asyncio"),
     ],
@@ -104,10 +105,10 @@ async def test_the_session_is_one_of_the_coordinator(coordinator, session, sessi
 async def test_a_foreign_record_is_a_takeover(session, foreign, session_path) -> None:
     """A record or its bytes, as the test likes."""
     with pytest.raises(TakeoverError) as caught:
-        async with session.writer("chat").fence() as fence:
-            await fence.append({"a": 1})
-            assert foreign({"b": 2}) == foreign(b"") == session_path.stat().st_size
-    assert caught.value.records == ({"b": 2},)
+        async with session.writer("chat").fence():
+            await session.writer("tools").append({"a": 1})
+            assert foreign({"b": 2}) + 1 == foreign(b"\n") == session_path.stat().st_size
+    assert caught.value.foreign_records == [{"b": 2}]
 
 
 async def test_the_clock_drives_the_coordinator(manual_clock, session) -> None:

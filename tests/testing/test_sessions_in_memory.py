@@ -45,7 +45,8 @@ async def test_a_foreign_record_breaks_a_fence(session_path) -> None:
             async with session.writer("chat").fence() as fence:
                 await fence.append({"a": 1})
                 memory[session_path].foreign_append(b'{"b":2}\n')
-    assert caught.value.records == ({"b": 2},)
+                await fence.check()
+    assert caught.value.foreign_records == [{"b": 2}]
 
 
 async def test_a_full_disk_holds_records_until_there_is_room(session_path) -> None:
