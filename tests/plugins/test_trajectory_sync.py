@@ -116,8 +116,7 @@ async def test_a_turn_that_is_held_while_the_coordinator_closes_is_recorded(sess
         leave.set()
         await asyncio.gather(running, closing)
         assert coordinator.statistics().hook_failures == {}
-    (line,) = lines(session_path)
-    assert line["writes"]["chat"]["records"] == 1
+    assert len(lines(session_path)) == 1
 
 
 async def test_the_sequence_goes_on_after_a_restart(session_path) -> None:
