@@ -1,4 +1,4 @@
-"""Which writer wrote the record at an offset: ten bytes a record, remembered for one opening only."""
+"""Which writer wrote the record at an offset: twelve bytes a record, remembered for one opening only."""
 
 from __future__ import annotations
 
@@ -9,22 +9,38 @@ from collections.abc import Iterable
 from ._core._values import Receipt
 
 
+class Names:
+    """Numbers for the names of writers, shared by all sessions: most have the same few."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._number_of: dict[str, int] = {}
+
+    def number(self, name: str) -> int:
+        """Return the number of a name; a new name gets the next one."""
+        number = self._number_of.setdefault(name, len(self._names))
+        if number == len(self._names):
+            self._names.append(name)
+        return number
+
+    def __getitem__(self, number: int) -> str:
+        return self._names[number]
+
+
 class Authors:
     """Maps offsets to writer names; call it with an offset."""
 
-    def __init__(self) -> None:
+    __slots__ = ("_names", "_numbers", "_offsets")
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
         self._offsets = array("Q")
-        self._numbers = array("H")
-        self._names: list[str] = []
-        self._number_of: dict[str, int] = {}
+        self._numbers = array("I")
 
     def add(self, receipts: Iterable[Receipt]) -> None:
         """Remember where these records stand."""
         for receipt in receipts:
-            number = self._number_of.setdefault(receipt.writer, len(self._names))
-            if number == len(self._names):
-                self._names.append(receipt.writer)
-            self._insert(receipt.offset, number)
+            self._insert(receipt.offset, self._names.number(receipt.writer))
 
     def _insert(self, offset: int, number: int) -> None:
         if not self._offsets or offset > self._offsets[-1]:

@@ -22,7 +22,9 @@ from ._waiting import empty_context, wait
 class Closing:
     """Runs the one closing of a session; everybody who closes it waits for the same end."""
 
-    def __init__(self, engine: Engine, forget: Callable[[], None]) -> None:
+    __slots__ = ("_driver", "_engine", "_forget", "_machine", "_parking", "_task")
+
+    def __init__(self, engine: Engine, forget: Callable[[Path], None]) -> None:
         self._engine = engine
         self._parking = engine.parking
         self._machine = engine.machine
@@ -57,7 +59,7 @@ class Closing:
             rows = leftover(self._machine)
             side_file = await self._put_aside(rows, trouble)
         finally:
-            self._forget()
+            self._forget(self._machine.path)
         error = self._verdict(trouble, len(rows), side_file, report)
         if error is not None:
             raise error

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
 
+from ._authors import Names
 from ._core._effects import Store
 from ._core._errors import ArgumentTypeError, ArgumentValueError, ClosedError, CoordinatorError, UsageError
 from ._core._events import Event, RecordsWritten, SessionOpened
@@ -69,6 +70,7 @@ class Coordinator:
         self._executor: ThreadPoolExecutor | None = None
         self._written_by_closed_sessions = 0
         self._parking_lot = ParkingLot(limits.open_files_max)
+        self._names = Names()
         self._unsynced_bytes = 0
         """An upper estimate; made exact when it passes the limit."""
         self._background: set[asyncio.Task[None]] = set()
@@ -208,11 +210,12 @@ class Coordinator:
         opened = await loop.run_in_executor(self._executor, store.open)
         machine = Machine(path, record_format, self._limits, self._durability)
         machine.opened(opened, new_header)
-        driver = Driver(machine, store, self._executor, lambda event: self._tell(path, event))
-        engine = Engine(machine, driver, transform=self._transform, host=self._host)
-        session = Session(engine, damaged=opened.damaged, forget=lambda: self._forget(path))
+        driver = Driver(machine, store, self._executor, self._tell)
+        engine = Engine(
+            machine, driver, transform=self._transform, host=self._host, names=self._names, lot=self._parking_lot
+        )
+        session = Session(engine, damaged=opened.damaged, forget=self._forget)
         engine.session = session
-        driver.on_idle = lambda: self._parking_lot.became_idle(engine.parking)
         self._sessions[path] = session
         machine.events.append(SessionOpened(path, machine.revision, opened.healed, opened.damaged, opened.notes))
         driver.wake()

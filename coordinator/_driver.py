@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 from ._core._effects import Act, Close, Effect, Fault, Opened, Park, Reopen, Report, Store
@@ -33,7 +34,12 @@ Answer = Report | Opened | BaseException | None
 class Driver:
     """Moves one machine and its store forward, one effect at a time."""
 
-    def __init__(self, machine: Machine, store: Store, executor: Executor, tell: Callable[[Event], None]) -> None:
+    __slots__ = (
+        "_context", "_executor", "_idle", "_loop", "_retry", "_retry_seconds", "_scheduled", "_tell", "machine",
+        "on_idle", "store",
+    )  # fmt: skip
+
+    def __init__(self, machine: Machine, store: Store, executor: Executor, tell: Callable[[Path, Event], None]) -> None:
         self.machine = machine
         self.store = store
         self._executor = executor
@@ -143,7 +149,7 @@ class Driver:
     def _report_events(self) -> None:
         events, self.machine.events = self.machine.events, []
         for event in events:
-            self._tell(event)
+            self._tell(self.machine.path, event)
 
     # Timers
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._authors import Authors
+from ._authors import Authors, Names
 from ._context import in_hook
 from ._core._effects import Transform as RewriteTransform
 from ._core._errors import ArgumentTypeError, DrainTimeoutError, QueueFullError, RecordError, UsageError
@@ -23,7 +23,7 @@ from ._core._turns import FenceState
 from ._core._values import Outcome, Receipt, Record, SessionState
 from ._driver import Driver
 from ._following import Recent
-from ._parking import Parking
+from ._parking import Parking, ParkingLot
 from ._waiting import empty_context, wait
 
 if TYPE_CHECKING:
@@ -37,13 +37,20 @@ Transform = Callable[[Record], Record]
 class Engine:
     """One opened session, as its handles see it."""
 
-    def __init__(self, machine: Machine, driver: Driver, *, transform: Transform | None, host: Host) -> None:
+    __slots__ = (
+        "_held_since", "_host", "_transform", "_watch", "authors", "driver", "last_turns", "loop", "machine",
+        "parking", "recent", "session",
+    )  # fmt: skip
+
+    def __init__(
+        self, machine: Machine, driver: Driver, *, transform: Transform | None, host: Host, names: Names, lot: ParkingLot
+    ) -> None:
         self.machine = machine
         self.driver = driver
         self.loop = asyncio.get_running_loop()
-        self.authors = Authors()
+        self.authors = Authors(names)
         self.recent = Recent()
-        self.parking = Parking(machine, driver, self.recent)
+        self.parking = Parking(machine, driver, self.recent, lot)
         self._transform = transform
         self._host = host
         self.session: Session | None = None

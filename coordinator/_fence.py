@@ -106,7 +106,7 @@ class Story:
         if comparison is None or comparison.done:
             tell()
         else:
-            comparison.listeners.append(tell)
+            comparison.listen(tell)
 
 
 class FenceScope:

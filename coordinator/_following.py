@@ -26,6 +26,8 @@ RECENT_BYTES_MAX = 1024 * 1024
 class Recent:
     """The last own lines of a session, without a gap, as long as somebody follows."""
 
+    __slots__ = ("_bytes", "_lines", "changed", "followers")
+
     def __init__(self) -> None:
         self.followers = 0
         self.changed = Ticket()

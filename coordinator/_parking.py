@@ -23,12 +23,16 @@ DESCRIPTORS_OF_A_SESSION = 2
 class Parking:
     """Brings one session back before it is used; whoever comes meanwhile waits for the same attempt."""
 
-    def __init__(self, machine: Machine, driver: Driver, recent: Recent) -> None:
+    __slots__ = ("_driver", "_lot", "_machine", "_recent", "_task", "_wanted")
+
+    def __init__(self, machine: Machine, driver: Driver, recent: Recent, lot: ParkingLot) -> None:
         self._machine = machine
         self._driver = driver
         self._recent = recent
+        self._lot = lot
         self._wanted = 0
         self._task: asyncio.Task[None] | None = None
+        driver.on_idle = self._became_idle
 
     @property
     def path(self) -> Path:
@@ -39,6 +43,9 @@ class Parking:
     def holds_file(self) -> bool:
         """Whether the session has a descriptor and a lock now."""
         return self._machine.state not in (SessionState.PARKED, SessionState.CLOSED)
+
+    def _became_idle(self) -> None:
+        self._lot.became_idle(self)
 
     def park_if_idle(self) -> bool:
         """Give the file back if nobody needs it now; what is not durable yet is synced first, and parked later."""

@@ -35,6 +35,8 @@ class Reopened:
 class Reopening:
     """Runs one reopening at a time; calls that come meanwhile share its result."""
 
+    __slots__ = ("_driver", "_machine", "_task")
+
     def __init__(self, machine: Machine, driver: Driver) -> None:
         self._machine = machine
         self._driver = driver

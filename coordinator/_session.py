@@ -23,7 +23,7 @@ from ._reading import read_branch, read_entries, read_tail
 from ._reopening import Reopened, Reopening
 from ._statistics import SessionStatistics, session_statistics
 from ._waiting import wait
-from ._writer import Writer
+from ._writer import Writer, state_of
 
 
 @final
@@ -33,13 +33,14 @@ class Session:
     An async context manager. Opening a path twice gives the same session, and the last `aclose()` closes it.
     """
 
-    def __init__(self, engine: Engine, *, damaged: int, forget: Callable[[], None]) -> None:
+    __slots__ = ("_closing", "_damaged", "_engine", "_machine", "_reopening", "_users", "_writers")
+
+    def __init__(self, engine: Engine, *, damaged: int, forget: Callable[[Path], None]) -> None:
         self._engine = engine
         self._machine = engine.machine
         self._damaged = damaged
         self._users = 0
         self._writers: dict[str, Writer] = {}
-        self._states: dict[str, WriterState] = {}
         self._reopening = Reopening(engine.machine, engine.driver)
         self._closing = Closing(engine, forget)
 
@@ -80,7 +81,7 @@ class Session:
 
     def statistics(self) -> SessionStatistics:
         """Return a snapshot of what is queued, held, written, and who has the turn."""
-        return session_statistics(self._machine, self._states, self._damaged)
+        return session_statistics(self._machine, map(state_of, self._writers.values()), self._damaged)
 
     # Writing
 
@@ -97,21 +98,20 @@ class Session:
         if not name or during_fence not in ("advance", "hold"):
             hint = "give it a name that people recognise, and during_fence='advance' or 'hold'"
             raise ArgumentValueError(f"no writer {name!r} with {during_fence!r}", path=self.path, hint=hint)
-        known = self._states.get(name)
-        if known is not None and not known.closed:
-            return self._known_writer(name, known, hold=during_fence == "hold")
+        known = self._writers.get(name)
+        if known is not None and not state_of(known).closed:
+            return self._known_writer(known, hold=during_fence == "hold")
         if self._machine.refuses or self.state is SessionState.CLOSED:
             raise self._machine.closed_error()
-        state = self._states[name] = WriterState(name, hold=during_fence == "hold")
-        writer = self._writers[name] = Writer(self._engine, state)
+        writer = self._writers[name] = Writer(self._engine, WriterState(name, hold=during_fence == "hold"))
         self._engine.own_writer(name)
         return writer
 
-    def _known_writer(self, name: str, known: WriterState, *, hold: bool) -> Writer:
-        if known.hold != hold:
+    def _known_writer(self, known: Writer, *, hold: bool) -> Writer:
+        if state_of(known).hold != hold:
             hint = "use the same `during_fence` everywhere, or another name"
-            raise ArgumentValueError(f"writer {name!r} has the other option", path=self.path, hint=hint)
-        return self._writers[name]
+            raise ArgumentValueError(f"writer {known.name!r} has the other option", path=self.path, hint=hint)
+        return known
 
     async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - part of the contract
         """Wait until everything that was accepted before this call is in the file.

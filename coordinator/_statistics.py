@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +92,7 @@ class CoordinatorStatistics:
     observer_failures: int
 
 
-def session_statistics(machine: Machine, writers: Mapping[str, WriterState], damaged: int) -> SessionStatistics:
+def session_statistics(machine: Machine, writers: Iterable[WriterState], damaged: int) -> SessionStatistics:
     """Take a snapshot of one session."""
     now = time.monotonic()
     inbox, turns = machine.inbox, machine.fences.turns
@@ -101,7 +101,7 @@ def session_statistics(machine: Machine, writers: Mapping[str, WriterState], dam
         state=machine.state,
         revision=machine.revision,
         records_written=machine.sequence,
-        writers={name: _writer_statistics(writer) for name, writer in writers.items()},
+        writers={writer.name: _writer_statistics(writer) for writer in writers},
         queued_records=inbox.room.records,
         queued_bytes=inbox.room.bytes,
         held_records=sum(len(group.drafts) for group in inbox.held),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 from ._core._tickets import Ticket
@@ -13,18 +14,18 @@ async def wait(ticket: Ticket) -> Any:
     """Return a ticket's answer when it is there, or raise it; cancelling stops the waiting, nothing else."""
     if not ticket.done:
         future = asyncio.get_running_loop().create_future()
-
-        def wake() -> None:
-            if not future.done():
-                future.set_result(None)
-
-        ticket.listeners.append(wake)
+        wake = partial(_wake, future)
+        ticket.listen(wake)
         try:
             await future
         finally:
-            if wake in ticket.listeners:
-                ticket.listeners.remove(wake)
+            ticket.unlisten(wake)
     return ticket.result()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def empty_context() -> Context:

@@ -56,6 +56,8 @@ class PendingReceipt:
 class Writer:
     """A named right to append to one session; get it from `session.writer(name)`."""
 
+    __slots__ = ("_engine", "_state")
+
     def __init__(self, engine: Engine, state: WriterState) -> None:
         self._engine = engine
         self._state = state
@@ -183,6 +185,11 @@ class Writer:
                 f"writer {self.name!r} is held until the fence ends, and this code is inside of it",
                 path=self._engine.path, hint=_SUBMIT, outcome=Outcome.NOT_WRITTEN,
             )  # fmt: skip
+
+
+def state_of(writer: Writer) -> WriterState:
+    """Return what the session knows of a writer; for the session, so it is no method."""
+    return writer._state  # pyright: ignore[reportPrivateUsage]
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

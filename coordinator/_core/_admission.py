@@ -22,6 +22,11 @@ _arrivals = count()
 class Pool:
     """Room for groups of records: `offer` takes it or waits for it, `free` gives it back, `admit` wakes the waiting."""
 
+    __slots__ = (
+        "_head_lacks_room", "_per_writer", "_waiting", "_writer_bytes_max", "_writer_records_max", "bytes",
+        "bytes_max", "records", "records_max",
+    )  # fmt: skip
+
     def __init__(
         self,
         records_max: int,

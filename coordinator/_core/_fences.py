@@ -21,6 +21,8 @@ from ._values import Change
 class Fences:
     """Turns and windows; every method is synchronous and leaves the list of watching fences true."""
 
+    __slots__ = ("_ledger", "_path", "turns", "watching")
+
     def __init__(self, path: Path, ledger: Ledger) -> None:
         self._path = path
         self._ledger = ledger

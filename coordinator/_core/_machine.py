@@ -7,17 +7,6 @@ tickets. All of it is synchronous: nothing can be cancelled half way, and every 
 Priorities of `next_effect`: comparisons of fences first (they need no room, so a full disk never blocks a turn's end),
 then closing (once it is asked for, the queue is not served any more), then the queue in its order, then syncs nobody
 waits for. In trouble there is only closing and reopening.
-
-Invariants, asserted by `check()`:
-
- 1. At most one effect is outstanding, and groups are in `WRITING` only then.
- 2. Room in use equals the accepted records that are not over, in every pool, and stays within its bounds.
- 3. In trouble nothing is written: no token and no barrier is in the queue, and every kept group was answered.
- 4. Records are held only while a fence holds them back.
- 5. The turn belongs to one exclusive fence or to shared ones.
- 6. Every watching fence has been entered, and is either active or still owes its last comparison.
- 7. Nobody waits for room that is there for him.
- 8. A closed session holds nothing.
 """
 
 from __future__ import annotations
@@ -47,6 +36,13 @@ CONFLICTS_MAX = 8
 
 class Machine:
     """One session without its file, its clock and its loop."""
+
+    __slots__ = (
+        "closing", "comparisons", "conflicts", "durability", "events", "fences", "format", "header", "inbox",
+        "last_change", "last_timestamp_ms", "ledger", "ledger_from", "limits", "parked", "path", "refuses",
+        "reopening", "retry_due", "revision", "running", "sequence", "stall", "state", "sync_wanted", "tail",
+        "trouble", "turn_ended", "unsynced_bytes",
+    )  # fmt: skip
 
     def __init__(self, path: Path, record_format: RecordFormat, limits: Limits, durability: Durability) -> None:
         self.path = path
@@ -338,7 +334,7 @@ class Machine:
             item = queue[0]
             if isinstance(item, Group):
                 return None if self.stall is not None and not self.retry_due else self._append(now_ms)
-            queue.popleft()
+            del queue[0]
             if isinstance(item, FenceState):
                 sync = self.durability is Durability.FENCE and self.unsynced_bytes > 0
                 return Running(Compare(self.revision, sync=sync), token=item)

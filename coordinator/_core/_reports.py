@@ -6,7 +6,6 @@ name them), then foreign changes break fences or stop the session, then faults, 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import compress, islice
 from operator import attrgetter
@@ -223,7 +222,7 @@ def _confirm(machine: Machine, group: Group) -> None:
 
 def clear_queue(machine: Machine, trouble: Trouble) -> None:
     """Answer everybody who waits, now that nothing is written any more; accepted records stay where they are."""
-    items, machine.inbox.queue = machine.inbox.queue, deque[Item]()
+    items, machine.inbox.queue = machine.inbox.queue, list[Item]()
     for item in items:
         if isinstance(item, FenceState):
             item.entered.reject(trouble.error())

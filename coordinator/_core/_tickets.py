@@ -21,7 +21,15 @@ class Ticket:
         self.done = False
         self.value: Any = None
         self.error: Exception | None = None
-        self.listeners: list[Callable[[], None]] = []
+        self.listeners: tuple[Callable[[], None], ...] = ()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have this called when the answer is given."""
+        self.listeners += (listener,)
+
+    def unlisten(self, listener: Callable[[], None]) -> None:
+        """Have it called no more."""
+        self.listeners = tuple(other for other in self.listeners if other is not listener)
 
     def resolve(self, value: object = None) -> None:
         """Answer with success; a second answer is ignored, because a kept record was already answered."""
@@ -38,7 +46,7 @@ class Ticket:
 
     def _settle(self) -> bool:
         self.done = True
-        listeners, self.listeners = self.listeners, []
+        listeners, self.listeners = self.listeners, ()
         for listener in listeners:
             listener()
         return bool(listeners)

@@ -91,6 +91,8 @@ class FenceState:
 class Turns:
     """Who has the turn and who is next."""
 
+    __slots__ = ("holders", "line")
+
     def __init__(self) -> None:
         self.holders: list[FenceState] = []
         self.line: list[FenceState] = []

@@ -45,6 +45,8 @@ class Verdict:
 class Comparer:
     """Compares the file at the path with the content, and moves the content along when others have appended."""
 
+    __slots__ = ("_durable", "_lock", "_opener", "_suspects", "_system")
+
     def __init__(
         self, system: System, lock: SessionLock, opener: Opener, durable: Durable, suspects: SuspectSearch
     ) -> None:

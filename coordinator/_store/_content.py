@@ -105,6 +105,11 @@ class Displaced:
 class Content:
     """The bytes we believe in. The descriptor stays open, so that its inode cannot be used again for another file."""
 
+    __slots__ = (
+        "_revision", "_system", "debris", "digest", "displaced", "fd", "file", "generation", "inside_line",
+        "last_file", "length", "path", "retains", "suspect", "synced_digest", "synced_length", "times", "unsynced",
+    )  # fmt: skip
+
     def __init__(self, system: System, path: Path, *, generation: int) -> None:
         self.path = path
         self.generation = generation

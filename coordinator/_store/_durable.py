@@ -11,6 +11,8 @@ from ._system import System
 class Durable:
     """Keeps count of what is not on stable storage yet: the file's bytes, and the names in directories."""
 
+    __slots__ = ("_directories", "_file_is_dirty", "_system", "failure")
+
     def __init__(self, system: System) -> None:
         self._system = system
         self._file_is_dirty = True

@@ -42,12 +42,18 @@ class SessionLock:
     nothing alive. The file is never deleted: a deleted lock file is two locks.
     """
 
+    __slots__ = ("_file", "_lock", "_path", "_system")
+
     def __init__(self, system: System, path: Path) -> None:
         self._system = system
         self._path = path
-        self._lock_path = lock_path(path)
         self._lock: UnixFileLock | None = None
         self._file: Identity | None = None
+
+    @property
+    def _lock_path(self) -> Path:
+        # Made when it is needed: thousands of idle sessions would keep one each.
+        return lock_path(self._path)
 
     def acquire(self) -> None:
         """Take the lock now or raise `LockedError` that names its holder; taking it twice does nothing."""

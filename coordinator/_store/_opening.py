@@ -37,6 +37,8 @@ class Loaded:
 class Opener:
     """Opens one path: finds, heals and reads the file there."""
 
+    __slots__ = ("_content_check_bytes_max", "_path", "_system", "format")
+
     def __init__(
         self, system: System, path: Path, record_format: RecordFormat, *, content_check_bytes_max: int | None
     ) -> None:

@@ -55,12 +55,12 @@ def session_path(path: StrPath, *, root: StrPath | None = None) -> Path:
         raise PathError("the path is a symbolic link", path=path, hint="open the file it points to")
     if not inside:
         raise PathError(f"the path is outside of {root}", path=path, hint="choose a path inside the coordinator's root")
-    return resolved
+    return given if given == resolved else resolved  # a path weighs more than it looks: share it
 
 
 def _as_path(path: StrPath) -> Path:
     try:
-        given = Path(path)
+        given = path if isinstance(path, Path) else Path(path)
     except TypeError as error:
         raise ArgumentTypeError(f"not a path: {path!r}", hint="pass a str or a Path") from error
     if given.name in ("", "..") or "\0" in str(given):

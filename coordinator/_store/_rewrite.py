@@ -60,6 +60,8 @@ class Source:
 class Rewriter:
     """Carries out one `Rewrite` after the other."""
 
+    __slots__ = ("_comparer", "_durable", "_format", "_record_bytes_max", "_system", "_tail")
+
     def __init__(
         self,
         system: System,

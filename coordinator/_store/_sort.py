@@ -31,6 +31,8 @@ class Sorted(Enum):
 class Sorter:
     """Tells our bytes from those of others after a write, and adopts the others."""
 
+    __slots__ = ("_comparer", "_system")
+
     def __init__(self, system: System, comparer: Comparer) -> None:
         self._system = system
         self._comparer = comparer

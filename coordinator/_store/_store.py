@@ -28,6 +28,11 @@ from ._write import Appender
 class FileStore:
     """One session file: implements `Store`. Every method may block; call one at a time, from any thread."""
 
+    __slots__ = (
+        "_appender", "_comparer", "_content", "_create", "_durable", "_format", "_limits", "_lock", "_opener",
+        "_rewriter", "_root", "_suspects", "_syncs_directory", "_system", "path",
+    )  # fmt: skip
+
     def __init__(
         self,
         path: StrPath,

@@ -23,6 +23,8 @@ class SuspectSearch:
     while we search it writes again.
     """
 
+    __slots__ = ("_last", "_name", "_searched", "_system")
+
     def __init__(self, system: System, path: Path) -> None:
         self._system = system
         self._name = path.name

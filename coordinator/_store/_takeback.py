@@ -15,6 +15,8 @@ from ._system import System
 class TakeBack:
     """Cuts the beginning of a batch off again, at once or before the next write."""
 
+    __slots__ = ("_system",)
+
     def __init__(self, system: System) -> None:
         self._system = system
 

@@ -25,6 +25,8 @@ ROUNDS_MAX = 64
 class Appender:
     """Writes batches behind the content, and says exactly where each line stands."""
 
+    __slots__ = ("_comparer", "_durable", "_parked", "_sorter", "_syncs_directory", "_system", "_takeback")
+
     def __init__(self, system: System, comparer: Comparer, durable: Durable, *, syncs_directory: bool) -> None:
         self._system = system
         self._comparer = comparer

@@ -208,7 +208,7 @@ async def test_a_damaged_copy_is_mended(session_path, tmp_path, damage, more) ->
                 async with session.writer("chat").fence() as fence:
                     await fence.append(message(f"reply {number}"))
             await until(lambda total=6 if count == 6 else 6 + more: len(lines(session_path)) == total)
-            await until(lambda: coordinator.statistics().plugins["trajectory_sync"].hook_calls >= 3)
+            await until(lambda told=3 + count: coordinator.statistics().plugins["trajectory_sync"].hook_calls >= told)
             await plugin.settled(session)
         parts = sorted((folder / f"{session_path.name}.trajectory").iterdir())
         assert copy_in(folder, session_path) == sidecar_of(session_path)
