@@ -259,6 +259,11 @@ class Coordinator:
 
     # Plugins
 
+    @property
+    def plugins(self) -> Mapping[str, object]:
+        """Return the registered plugins by name: with `plugins="installed"` this is how to get at one."""
+        return self._host.plugins
+
     def register(self, plugin: object) -> None:
         """Add a plugin now; a `ValueError` if it, or one of its name, is there already."""
         self._host.register(plugin)

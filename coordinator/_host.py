@@ -206,6 +206,11 @@ class Host:
                 owner.records_written += 1
                 owner.bytes_written += receipt.size
 
+    @property
+    def plugins(self) -> dict[str, object]:
+        """Return the registered plugins by name."""
+        return {name: self._manager.get_plugin(name) for name in self._plugins}
+
     def statistics(self) -> dict[str, PluginStatistics]:
         """Return what each registered plugin did and cost."""
         return {name: plugin.statistics() for name, plugin in self._plugins.items()}

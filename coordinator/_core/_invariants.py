@@ -1,13 +1,13 @@
 """The invariants of `_machine`, as code: the tests assert them after every step.
 
- 1. At most one effect is outstanding, and groups are in `WRITING` only then.
- 2. Room in use equals the accepted records that are not over, in every pool, and stays within its bounds.
- 3. In trouble nothing is written: no token and no barrier is in the queue, and every kept group was answered.
- 4. Records are held only while a fence holds them back.
- 5. The turn belongs to one exclusive fence or to shared ones.
- 6. Every watching fence has been entered, and is either active or still owes its last comparison.
- 7. Nobody waits for room that is there for him.
- 8. A closed session holds nothing.
+1. At most one effect is outstanding, and groups are in `WRITING` only then.
+2. Room in use equals the accepted records that are not over, in every pool, and stays within its bounds.
+3. In trouble nothing is written: no token and no barrier is in the queue, and every kept group was answered.
+4. Records are held only while a fence holds them back.
+5. The turn belongs to one exclusive fence or to shared ones.
+6. Every watching fence has been entered, and is either active or still owes its last comparison.
+7. Nobody waits for room that is there for him.
+8. A closed session holds nothing.
 """
 
 from __future__ import annotations

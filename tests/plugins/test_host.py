@@ -13,6 +13,14 @@ from coordinator.testing import foreign_append
 from tests.plugins.waiting import until
 
 
+async def test_a_registered_plugin_is_found_by_its_name(listener) -> None:
+    """Of installed plugins nobody has the object otherwise, and its methods are what it is for."""
+    async with Coordinator(plugins=[listener]) as coordinator:
+        assert list(coordinator.plugins.values()) == [listener]
+        await coordinator.unregister(listener)
+        assert not coordinator.plugins
+
+
 async def test_a_plugin_hears_the_whole_life_of_a_session(session_path, listener) -> None:
     """Each hook comes once, in the order in which things happen."""
     async with Coordinator(plugins=[listener]) as coordinator:
