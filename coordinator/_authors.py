@@ -39,14 +39,18 @@ class Authors:
 
     def add(self, receipts: Iterable[Receipt]) -> None:
         """Remember where these records stand."""
+        offsets, numbers, number_of = self._offsets, self._numbers, self._names.number
+        last = offsets[-1] if offsets else -1
         for receipt in receipts:
-            self._insert(receipt.offset, self._names.number(receipt.writer))
+            offset, number = receipt.offset, number_of(receipt.writer)
+            if offset > last:
+                offsets.append(offset)
+                numbers.append(number)
+                last = offset
+            else:
+                self._insert(offset, number)
 
     def _insert(self, offset: int, number: int) -> None:
-        if not self._offsets or offset > self._offsets[-1]:
-            self._offsets.append(offset)
-            self._numbers.append(number)
-            return
         # A record that had been glued to a foreign half line was written again, behind its batch: out of order.
         index = bisect_left(self._offsets, offset)
         self._offsets.insert(index, offset)

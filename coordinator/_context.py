@@ -17,7 +17,10 @@ _hook_of: ContextVar[Machine | None] = ContextVar("coordinator_hook_of", default
 
 def active_fence(machine: Machine) -> FenceState | None:
     """Return the active fence of this session that the running code is inside of."""
-    return next((fence for owner, fence in _inside.get() if owner is machine and _is_active(fence)), None)
+    for owner, fence in _inside.get():  # most code is inside of nothing: a generator would cost more than the answer
+        if owner is machine and _is_active(fence):
+            return fence
+    return None
 
 
 def enter_fence(machine: Machine, fence: FenceState) -> None:

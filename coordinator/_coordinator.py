@@ -12,6 +12,7 @@ from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
 
 from ._authors import Names
+from ._breaker import Breaker
 from ._core._effects import Store
 from ._core._errors import ArgumentTypeError, ArgumentValueError, ClosedError, CoordinatorError, UsageError
 from ._core._events import Event, RecordsWritten, SessionOpened
@@ -71,6 +72,7 @@ class Coordinator:
         self._written_by_closed_sessions = 0
         self._parking_lot = ParkingLot(limits.open_files_max)
         self._names = Names()
+        self._breaker = Breaker()
         self._unsynced_bytes = 0
         """An upper estimate; made exact when it passes the limit."""
         self._background: set[asyncio.Task[None]] = set()
@@ -210,7 +212,7 @@ class Coordinator:
         opened = await loop.run_in_executor(self._executor, store.open)
         machine = Machine(path, record_format, self._limits, self._durability)
         machine.opened(opened, new_header)
-        driver = Driver(machine, store, self._executor, self._tell)
+        driver = Driver(machine, store, self._executor, self._tell, self._breaker)
         engine = Engine(
             machine, driver, transform=self._transform, host=self._host, names=self._names, lot=self._parking_lot
         )

@@ -13,20 +13,25 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from ._core._effects import Act, Close, Effect, Fault, Opened, Park, Reopen, Report, Store
+from ._breaker import Breaker
+from ._core._effects import Act, Append, Close, Compare, Effect, Fault, Opened, Park, Reopen, Report, Store
 from ._core._endings import begin_park, closed, parked, reopen_failed, reopened
 from ._core._errors import CoordinatorError
 from ._core._events import Event
 from ._core._machine import Machine
 from ._core._reports import fail, report
+from ._core._tickets import Group
 from ._core._values import Durability, SessionState
 from ._waiting import empty_context
 
 RETRY_SECONDS_FIRST = 0.05
 RETRY_SECONDS_MAX = 5.0
+AT_ONCE_MAX = 32
+"""How many batches of one record may be written in one turn of the loop: a writer that never waits starves others."""
 
 Answer = Report | Opened | BaseException | None
 
@@ -35,19 +40,32 @@ class Driver:
     """Moves one machine and its store forward, one effect at a time."""
 
     __slots__ = (
-        "_context", "_executor", "_idle", "_loop", "_retry", "_retry_seconds", "_scheduled", "_tell", "machine",
-        "on_idle", "store",
+        "_alone", "_at_once", "_breaker", "_busy", "_context", "_executor", "_idle", "_loop", "_retry",
+        "_retry_seconds", "_scheduled", "_tell", "machine", "on_idle", "store",
     )  # fmt: skip
 
-    def __init__(self, machine: Machine, store: Store, executor: Executor, tell: Callable[[Path, Event], None]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        store: Store,
+        executor: Executor,
+        tell: Callable[[Path, Event], None],
+        breaker: Breaker,
+    ) -> None:
         self.machine = machine
         self.store = store
         self._executor = executor
         self._tell = tell
+        self._breaker = breaker
         self.on_idle: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._context = empty_context()
         self._scheduled = False
+        self._busy = False
+        """Whether this code runs now; what it tells others of may call it again."""
+        self._alone = False
+        """Whether the last batch was that of one call, written here: then waiting for others to join is in vain."""
+        self._at_once = AT_ONCE_MAX
         self._retry_seconds = RETRY_SECONDS_FIRST
         self._retry: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -60,6 +78,24 @@ class Driver:
         if self.machine.events:
             self._report_events()
 
+    def write_now(self, group: Group) -> None:
+        """Write what was just accepted before returning, if it is all there is to do; otherwise `wake`."""
+        if self._alone and self._can_write_now(group):
+            if self._at_once == AT_ONCE_MAX:
+                self._loop.call_soon(self._pump, context=self._context)
+            self._at_once -= 1
+            self._context.run(self._serve)
+        if not group.done:
+            self.wake()
+
+    def _can_write_now(self, group: Group) -> bool:
+        if self._busy or not self._at_once:
+            return False
+        machine = self.machine
+        queue = machine.inbox.queue
+        idle = machine.running is None and not machine.comparisons and len(queue) == 1 and queue[0] is group
+        return idle and machine.durability is not Durability.ALWAYS
+
     def retry_now(self) -> None:
         """Try again to write although the disk was full."""
         self._retry = None
@@ -70,14 +106,34 @@ class Driver:
         """Give the file back for now; the machine must be able to (`can_park`)."""
         begin_park(self.machine)
         effect = Park()
-        self._start(lambda: self._perform(effect), effect)
+        self._start(partial(self._perform, effect), effect)
 
     async def unpark(self) -> Opened:
         """Own the file again."""
         return await self._loop.run_in_executor(self._executor, self.store.unpark)
 
     def _pump(self) -> None:
-        self._scheduled = False
+        self._scheduled, self._at_once = False, AT_ONCE_MAX
+        effect = self._serve()
+        if self.machine.running is not None:
+            return
+        if effect is None:
+            self.on_idle()
+        else:
+            self.wake()
+
+    def _serve(self) -> Effect | None:
+        """Perform the next effect: here, if that waits for no disk, otherwise in a thread."""
+        self._busy = True
+        try:
+            effect = self._next_effect()
+            if effect is not None:
+                self._perform_somewhere(effect)
+        finally:
+            self._busy = False
+        return effect
+
+    def _next_effect(self) -> Effect | None:
         try:
             effect = self.machine.next_effect(now_ms=time.time_ns() // 1_000_000)
         except MemoryError as error:
@@ -85,10 +141,29 @@ class Driver:
             fail(self.machine, _as_os_error(error))
             self._report_events()
         self._arm_timers(idle=effect is None)
-        if effect is not None:
-            self._start(lambda: self._perform(effect), effect)
-        elif self.machine.running is None:
-            self.on_idle()
+        return effect
+
+    def _perform_somewhere(self, effect: Effect) -> None:
+        try:
+            answer = self._perform_quickly(effect)
+        except BaseException as error:
+            # An interrupt may have come between a write and its accounting: stop, rather than guess.
+            self._settle(effect, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        running = self.machine.running
+        self._alone = answer is not None and running is not None and len(running.groups) == 1
+        if answer is None:
+            self._start(partial(self._perform, effect), effect)
+        else:
+            self._settle(effect, answer)
+
+    def _perform_quickly(self, effect: Effect) -> Report | None:
+        if not isinstance(effect, (Append, Compare)) or not self._breaker.closed:
+            return None
+        with self._breaker:
+            return self.store.perform_quickly(effect)
 
     def _start(self, job: Callable[[], Answer], effect: Effect) -> None:
         def work() -> None:
@@ -127,7 +202,6 @@ class Driver:
             )
             return
         self._settle(effect, answer)
-        self._report_events()
         if self.machine.state is SessionState.CLOSED:
             self._cancel_timers()
         else:
@@ -145,6 +219,7 @@ class Driver:
             closed(self.machine, _as_report(answer, self.machine))
         else:
             report(self.machine, _as_report(answer, self.machine), now=time.time())
+        self._report_events()
 
     def _report_events(self) -> None:
         events, self.machine.events = self.machine.events, []

@@ -38,12 +38,19 @@ class Engine:
     """One opened session, as its handles see it."""
 
     __slots__ = (
-        "_held_since", "_host", "_transform", "_watch", "authors", "driver", "last_turns", "loop", "machine",
-        "parking", "recent", "session",
+        "_held_since", "_host", "_small_bytes_max", "_transform", "_watch", "authors", "driver", "last_turns", "loop",
+        "machine", "parking", "recent", "session",
     )  # fmt: skip
 
     def __init__(
-        self, machine: Machine, driver: Driver, *, transform: Transform | None, host: Host, names: Names, lot: ParkingLot
+        self,
+        machine: Machine,
+        driver: Driver,
+        *,
+        transform: Transform | None,
+        host: Host,
+        names: Names,
+        lot: ParkingLot,
     ) -> None:
         self.machine = machine
         self.driver = driver
@@ -57,6 +64,7 @@ class Engine:
         """The public handle, for the hooks."""
         self.last_turns: list[Call] = []
         """The hooks that closing waits for, because they are about turns that ended meanwhile."""
+        self._small_bytes_max = _small_bytes_max(machine)
         self._watch: asyncio.TimerHandle | None = None
         self._held_since: float | None = None
 
@@ -64,6 +72,11 @@ class Engine:
     def path(self) -> Path:
         """Return the absolute path of the session file."""
         return self.machine.path
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `ready` would neither wait nor raise; asking first spares every append two coroutines."""
+        return self.machine.state is SessionState.OPEN and asyncio.get_running_loop() is self.loop
 
     async def ready(self) -> None:
         """Check that this is the session's loop, and that the session owns its file."""
@@ -85,6 +98,17 @@ class Engine:
         if running is not self.loop:
             hint = "call it in the loop that opened the session; from a thread use `append_from_thread`"
             raise UsageError("this session belongs to another event loop", path=self.path, hint=hint)
+
+    def encode_one(self, record: Mapping[str, object]) -> Sequence[Draft]:
+        """Turn one record into a draft within every bound that applies."""
+        try:
+            draft = self.machine.format.encode(record) if self._transform is None else self._encode(record)
+            if len(draft.body) > self._small_bytes_max:
+                self._check_bounds((draft,))
+        except RecordError as error:
+            error.path, error.outcome = self.path, Outcome.NOT_WRITTEN
+            raise
+        return (draft,)
 
     def encode(self, records: Iterable[Mapping[str, object]]) -> Sequence[Draft]:
         """Turn records into drafts, all or none: transformed, encoded, within every bound that applies."""
@@ -130,6 +154,14 @@ class Engine:
         if not room.fits_ever(len(drafts), sum(sizes)) or sum(sizes) > limits.batch_bytes_max:
             message = f"a group of {len(drafts)} records, {sum(sizes)} bytes, can never fit into the queue"
             raise RecordError(message, hint="append it in parts, or raise the `Limits` of the queue")
+
+    def write(self, writer: WriterState, drafts: Sequence[Draft]) -> Group:
+        """Hand drafts to the machine; where nothing else is to be done they are in the file when this returns."""
+        group = self.machine.offer(writer, drafts, advance=in_hook(self.machine))
+        self.driver.write_now(group)
+        if group.stage is Stage.HELD:
+            self.watch_waiting()
+        return group
 
     def offer(
         self, writer: WriterState, drafts: Sequence[Draft], *, wait: bool = True, fence: FenceState | None = None
@@ -248,3 +280,10 @@ class Engine:
     def _say(self, event: Event) -> None:
         self.machine.events.append(event)
         self.driver.wake()
+
+
+def _small_bytes_max(machine: Machine) -> int:
+    """Return how large one record may be without coming near any bound."""
+    limits = machine.limits
+    bounds = (limits.record_bytes_max, limits.batch_bytes_max, limits.session_bytes_max, limits.writer_bytes_max)
+    return min(bounds) - machine.format.stamp_bytes_max - 1

@@ -18,8 +18,9 @@ async def wait(ticket: Ticket) -> Any:
         ticket.listen(wake)
         try:
             await future
-        finally:
+        except BaseException:
             ticket.unlisten(wake)
+            raise
     return ticket.result()
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, final
 
 from ._context import active_fence, in_hook
 from ._core._errors import ClosedError, FenceOrderError, ThreadTimeoutError, UsageError
+from ._core._format import Draft
 from ._core._tickets import Group, Stage, WriterState
 from ._core._values import Outcome, Receipt, Record
 from ._fence import Fence, FenceScope
@@ -78,7 +79,13 @@ class Writer:
         `TakeoverError` and `WriteFailedError` with their `outcome`, `FenceOrderError` where waiting would wait for
         this very task. Cancelled before it was accepted, nothing is written; after that only the waiting ends.
         """
-        return (await self.append_all((record,)))[0]
+        engine = self._engine
+        drafts = engine.encode_one(record)
+        if not engine.is_ready:
+            await engine.ready()
+        group = self._write(drafts)
+        receipts: list[Receipt] = group.result() if group.done else await engine.settle(group)
+        return receipts[0]
 
     async def append_all(self, records: Iterable[Mapping[str, object]]) -> list[Receipt]:
         """Write records as adjacent lines in one write; all of them are accepted, or none.
@@ -90,8 +97,15 @@ class Writer:
         if not drafts:
             return []
         await self._engine.ready()
-        self._refuse_waiting_for_oneself()
-        return await self._engine.settle(self._engine.offer(self._state, drafts))
+        return await self._engine.settle(self._write(drafts))
+
+    def _write(self, drafts: Sequence[Draft]) -> Group:
+        if self._would_wait_for_oneself() and not in_hook(self._engine.machine):
+            raise FenceOrderError(
+                f"writer {self.name!r} is held until the fence ends, and this code is inside of it",
+                path=self._engine.path, hint=_SUBMIT, outcome=Outcome.NOT_WRITTEN,
+            )  # fmt: skip
+        return self._engine.write(self._state, drafts)
 
     async def submit(self, record: Mapping[str, object]) -> PendingReceipt:
         """Hand one record over; wait for room only, and get the receipt by awaiting the result.
@@ -99,11 +113,13 @@ class Writer:
         Errors are those of `append`; inside a fence, on a writer that is held for it, `QueueFullError` if it would
         have to wait for room. Cancelled before it was accepted, nothing is written.
         """
-        drafts = self._engine.encode((record,))
-        await self._engine.ready()
+        drafts = self._engine.encode_one(record)
+        if not self._engine.is_ready:
+            await self._engine.ready()
         wait_for_room = not self._would_wait_for_oneself()
         group = self._engine.offer(self._state, drafts, wait=wait_for_room)
-        await self._engine.admitted(group)
+        if group.stage is Stage.WAITING:
+            await self._engine.admitted(group)
         return PendingReceipt(self._engine, group)
 
     def append_nowait(self, record: Mapping[str, object]) -> PendingReceipt:
@@ -112,7 +128,7 @@ class Writer:
         Raises `QueueFullError` if there is no room, while an earlier call of this writer waits for room, and while
         the session is parked (it comes back then: try again, or use `submit`).
         """
-        drafts = self._engine.encode((record,))
+        drafts = self._engine.encode_one(record)
         return PendingReceipt(self._engine, self._engine.offer(self._state, drafts, wait=False))
 
     def append_from_thread(self, record: Mapping[str, object], timeout: float | None = None) -> Receipt:
@@ -176,15 +192,10 @@ class Writer:
         self._engine.close_writer(self._state)
 
     def _would_wait_for_oneself(self) -> bool:
+        if not self._state.hold:
+            return False
         fence = active_fence(self._engine.machine)
         return fence is not None and self._engine.would_hold(self._state)
-
-    def _refuse_waiting_for_oneself(self) -> None:
-        if self._would_wait_for_oneself() and not in_hook(self._engine.machine):
-            raise FenceOrderError(
-                f"writer {self.name!r} is held until the fence ends, and this code is inside of it",
-                path=self._engine.path, hint=_SUBMIT, outcome=Outcome.NOT_WRITTEN,
-            )  # fmt: skip
 
 
 def state_of(writer: Writer) -> WriterState:

@@ -14,7 +14,7 @@ DOCUMENTATION = "\n".join((ROOT / name).read_text() for name in ("README.md", "A
 
 NOUNS = {
     "Coordinator": {
-        "aclose", "drain", "open", "register", "sessions", "start", "statistics", "unregister",
+        "aclose", "drain", "open", "plugins", "register", "sessions", "start", "statistics", "unregister",
     },
     "Session": {
         "aclose", "branch", "drain", "generation", "header", "leaf", "path", "records", "reopen", "revision", "rewrite",

@@ -19,6 +19,13 @@ from ._tickets import Group, Stage, Ticket, WriterState
 _arrivals = count()
 
 
+def room_for(drafts: Sequence[Draft], line_bytes_more: int) -> int:
+    """Return how many bytes a group may come to, when each line is that much longer than its draft."""
+    if len(drafts) == 1:  # nearly always, and a generator costs as much as all the rest of an offer
+        return len(drafts[0].body) + line_bytes_more
+    return sum(len(draft.body) for draft in drafts) + len(drafts) * line_bytes_more
+
+
 class Pool:
     """Room for groups of records: `offer` takes it or waits for it, `free` gives it back, `admit` wakes the waiting."""
 
@@ -53,9 +60,8 @@ class Pool:
 
     def offer(self, group: Group, *, wait: bool) -> bool:
         """Take room for `group` now; if there is none, let it wait (or not) and return False."""
-        writer = group.writer
-        first = not self._head_lacks_room and writer not in self._waiting
-        if first and self._writer_has_room(group) and self._has_room(group):
+        first = not self._head_lacks_room and group.writer not in self._waiting
+        if first and self._has_room(group) and self._writer_has_room(group):
             self._take(group)
             return True
         if wait:

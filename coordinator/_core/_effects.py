@@ -3,6 +3,7 @@
 A store keeps the bytes, the core decides. Every effect names the revision the core believes in; a store performs it
 only if that is still the content, says so otherwise, and changes nothing it cannot prove to be ours. Nothing here
 mentions a file: a database that offers "append this batch if (epoch, generation, head) are still these" fits as well.
+Nobody changes one of these values; those of every batch are not frozen because making a frozen one takes 1 µs longer.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ._values import Change, Fingerprint, Record, Revision, Suspect, Tail
 
@@ -18,7 +19,7 @@ Transform = Callable[[Iterator[Record]], Iterable[Record]]
 """What a rewrite does: it runs in a thread and sees the records lazily, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Append:
     """Write these whole lines (each ends in a line feed) behind `expected`, in one write.
 
@@ -36,7 +37,7 @@ class Append:
     writer that never pauses would keep us from writing for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Compare:
     """Compare the content with `expected`, after making it durable if `sync`."""
 
@@ -90,8 +91,7 @@ Act = Append | Compare | Sync | Rewrite
 Effect = Act | Reopen | Close | Park
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """Where one line of ours stands."""
 
     offset: int
@@ -133,7 +133,7 @@ class Fault(Enum):
     """A failed sync: what was not synced before is lost, whatever a later sync says."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
     """What a store did for `Append`, `Compare`, `Sync`, `Rewrite` and `Close`, and what it found on the way.
 
@@ -187,7 +187,7 @@ class Opened:
 
 
 class Store(Protocol):
-    """Where the content of one session lives. Every method may block: call it in a thread, one at a time.
+    """Where the content of one session lives. One method at a time; all but `perform_quickly` may block.
 
     `open`, `reopen` raise errors of the library (`PathError`, `LockedError`, `FormatError`, `WriteFailedError`) and
     then hold nothing. The others never raise: what went wrong is in the report.
@@ -199,6 +199,10 @@ class Store(Protocol):
 
     def perform(self, effect: Act) -> Report:
         """Do what the effect says, or say why not."""
+        ...
+
+    def perform_quickly(self, effect: Act) -> Report | None:
+        """Do what the effect says if that waits for no disk; None leaves it, or what is left of it, to `perform`."""
         ...
 
     def finish(self, effect: Act, report: Report) -> Report:

@@ -167,7 +167,7 @@ def break_fences(machine: Machine) -> None:
             machine.refuse(group, machine.broken_error(fence))
         if fence.stage is FenceStage.TOKEN:
             fence.entered.reject(machine.broken_error(fence))
-        if fence.stage in (FenceStage.TOKEN, FenceStage.ACTIVE):
+        if fence.stage in (FenceStage.TURN, FenceStage.TOKEN, FenceStage.ACTIVE):
             machine.abandon(fence)
 
 

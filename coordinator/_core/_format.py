@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
 from ._values import Record, Tail
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A record as it was when the caller gave it: encoded, without line feed, not stamped yet.
 
     `lacks` names the stamped keys that the caller left to us, in the order in which they are written.
@@ -32,8 +31,7 @@ class Draft:
         return record
 
 
-@dataclass(frozen=True, slots=True)
-class Stamped:
+class Stamped(NamedTuple):
     """A finished line (with its line feed), and what the tail is after it."""
 
     line: bytes

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import orjson
 
+from ._admission import room_for
 from ._effects import Append, Close, Compare, Effect, Foreign, Opened, Reopen, Rewrite, Sync, Transform
 from ._errors import ClosedError, CoordinatorError, QueueFullError
 from ._events import AnswerUnheard, Event, FenceLeft, StateChanged
@@ -107,13 +108,13 @@ class Machine:
 
         `advance` lets records of a hold writer through (a plugin's hook while its fence is being entered).
         """
-        size = sum(len(draft.body) for draft in drafts) + len(drafts) * (self.format.stamp_bytes_max + 1)
-        group = Group(writer, drafts, size, fence)
+        group = Group(writer, drafts, room_for(drafts, self.format.stamp_bytes_max + 1), fence)
         if fence is not None:
             self._offer_through(fence, group)
             return group
-        self._refuse_closed(writer)
-        held = not advance and self.is_held(group)
+        if writer.closed or self.refuses or self.state is SessionState.CLOSED:
+            self._refuse_closed(writer)
+        held = writer.hold and not advance and self.is_held(group)
         if self.trouble is not None:
             self._keep(group, self.trouble, held=held)
         elif not self.inbox.offer(group, held=held, wait=wait) and not wait:
@@ -129,11 +130,13 @@ class Machine:
         return group.writer.hold and self.fences.holding and not self.fences.owned_by(group)
 
     def _refuse_closed(self, writer: WriterState) -> None:
-        holder = any(fence.writer is writer and not fence.closed for fence in self.fences.turns.holders)
-        if self.state is SessionState.CLOSED or (self.refuses and not holder):
+        if self.state is SessionState.CLOSED or (self.refuses and not self._may_end_its_turn(writer)):
             raise self.closed_error()
         if writer.closed:
             raise self._closed_writer_error(writer)
+
+    def _may_end_its_turn(self, writer: WriterState) -> bool:
+        return any(fence.writer is writer and not fence.closed for fence in self.fences.turns.holders)
 
     def _closed_writer_error(self, writer: WriterState) -> ClosedError:
         hint = "ask the session for it again: `session.writer(name)`"

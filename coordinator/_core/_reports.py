@@ -6,11 +6,10 @@ name them), then foreign changes break fences or stop the session, then faults, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress, islice
-from operator import attrgetter
 
-from ._effects import Fault, Foreign, Report, Sync
+from ._effects import Fault, Foreign, Placement, Report, Sync
 from ._errors import CoordinatorError
 from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten, SessionRewritten
 from ._inbox import Item
@@ -74,25 +73,28 @@ def _adopted_bytes(foreign: Foreign) -> int:
 
 
 def _receipts(machine: Machine, running: Running, answer: Report) -> list[Receipt]:
-    places = answer.written or ()
-    # A line that was glued to a foreign half line stands again behind its batch: sequence follows the file.
-    ranks = {place.offset: rank for rank, place in enumerate(sorted(places, key=attrgetter("offset")), 1)}
-    lines = iter(zip(running.stamped, places, strict=True))
+    places, durable = answer.written or (), answer.synced
+    lines = zip(running.stamped, places, _sequences(machine.sequence, places), strict=True)
     receipts: list[Receipt] = []
     for group in running.groups:
-        new = [
-            Receipt(
-                group.writer.name, machine.sequence + ranks[place.offset], place.offset, place.size, stamped.id,
-                answer.synced,
-            )
-            for stamped, place in islice(lines, len(group.drafts))
-        ]  # fmt: skip
-        group.receipts += new
-        group.writer.written_records += len(new)
-        group.writer.written_bytes += sum(receipt.size for receipt in new)
-        receipts += new
+        writer = group.writer
+        for stamped, (offset, size), sequence in islice(lines, len(group.drafts)):
+            receipt = Receipt(writer.name, sequence, offset, size, stamped.id, durable)
+            group.receipts.append(receipt)
+            receipts.append(receipt)
+            writer.written_bytes += size
+        writer.written_records += len(group.drafts)
     machine.sequence += len(receipts)
     return receipts
+
+
+def _sequences(before: int, places: Sequence[Placement]) -> Iterable[int]:
+    """Number the lines in the order of the file: one that was glued to a foreign half line stands behind its batch."""
+    in_order = sorted(places)
+    if in_order == [*places]:
+        return range(before + 1, before + 1 + len(places))
+    sequence_of = dict(zip(in_order, range(before + 1, before + 1 + len(places)), strict=True))
+    return [sequence_of[place] for place in places]
 
 
 def _receive_standing(machine: Machine, running: Running, answer: Report, now: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from ._errors import ArgumentValueError
 
@@ -97,8 +97,7 @@ class Fingerprint:
     ctime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Where a record landed: its bytes are `size` bytes at `offset`; `sequence` counts from 1 within one opening."""
 
     writer: str

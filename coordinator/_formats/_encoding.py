@@ -18,6 +18,7 @@ import orjson
 from coordinator._core._errors import RecordError
 from coordinator._core._values import Record
 
+_OPENING_BRACE = ord("{")
 _LEAVES = frozenset({str, int, bool, type(None)})
 _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**64 - 1
 _INTEGER_DIGITS_MAX = len(str(_INTEGER_MIN))
@@ -25,8 +26,14 @@ _INTEGER_DIGITS_MAX = len(str(_INTEGER_MIN))
 
 def encode(record: object) -> bytes:
     """Return a mapping as one line of JSON without its line feed; RecordError (without path) for anything else."""
-    body = _encode_quickly(record)
-    return _encode_carefully(record) if body is None else body
+    try:
+        body = orjson.dumps(record)
+    except TypeError:
+        return _encode_carefully(record)
+    if body[0] != _OPENING_BRACE or not _is_plain(record):
+        return _encode_carefully(record)
+    # What orjson returns keeps its whole buffer alive: a copy of the right size is a third of a full queue's memory.
+    return bytes(memoryview(body))
 
 
 def encode_text(text: str | None) -> bytes:
@@ -44,17 +51,6 @@ def parse(line: bytes) -> Record | None:
     except ValueError:
         value = _parse_carefully(line)
     return cast("Record", value) if isinstance(value, dict) else None
-
-
-def _encode_quickly(record: object) -> bytes | None:
-    try:
-        encoded = orjson.dumps(record)
-    except TypeError:
-        return None
-    if not (encoded.startswith(b"{") and _is_plain(record)):
-        return None
-    # What orjson returns keeps its whole buffer alive: a copy of the right size is a third of a full queue's memory.
-    return bytes(memoryview(encoded))
 
 
 def _is_plain(value: Any) -> bool:

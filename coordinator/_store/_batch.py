@@ -66,6 +66,18 @@ class Round:
     data: bytes
     sizes: list[int]
     pieces: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    error: OSError | None = None
+    """Why the rest was refused."""
+
+    @property
+    def written(self) -> int:
+        """Return how many bytes were taken."""
+        return sum(count for _, count in self.pieces)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it was taken."""
+        return self.written == len(self.data)
 
     @property
     def runs(self) -> list[Run]:

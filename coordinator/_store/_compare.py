@@ -78,6 +78,15 @@ class Comparer:
                 break
         return verdict
 
+    def is_quiet(self, content: Content) -> bool:
+        """Whether two looks are enough to say that nothing has changed; no look is made where they cannot be."""
+        if content.displaced is not None or self._opener.is_small(content.length):
+            return False
+        try:
+            return self._lock.held() and self._is_quiet(content, look(self._system, content.path))
+        except OSError:
+            return False
+
     def _is_quiet(self, content: Content, found: os.stat_result | None) -> bool:
         """Whether the metadata alone decides that nothing has changed."""
         if content.fd is None or found is None:

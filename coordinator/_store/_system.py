@@ -22,6 +22,9 @@ PRIVATE_DIRECTORY = 0o700
 class System:
     """The operating system as the store uses it; every method may raise `OSError`."""
 
+    quick = True
+    """Whether looks, and small writes into the page cache, return at once, so that the event loop may make them."""
+
     def lstat(self, path: Path) -> os.stat_result:
         """Look at what is at a path, without following a symbolic link."""
         return os.lstat(path)

@@ -20,12 +20,16 @@ from ._system import EXISTING, NEW, System
 from ._takeback import TakeBack
 
 ROUNDS_MAX = 64
+QUICK_BYTES_MAX = 256 * 1024
+"""Copying more into the page cache takes longer than a thread does to begin."""
 
 
 class Appender:
     """Writes batches behind the content, and says exactly where each line stands."""
 
-    __slots__ = ("_comparer", "_durable", "_parked", "_sorter", "_syncs_directory", "_system", "_takeback")
+    __slots__ = (
+        "_begun", "_comparer", "_durable", "_parked", "_sorter", "_syncs_directory", "_system", "_takeback",
+    )  # fmt: skip
 
     def __init__(self, system: System, comparer: Comparer, durable: Durable, *, syncs_directory: bool) -> None:
         self._system = system
@@ -35,14 +39,49 @@ class Appender:
         self._sorter = Sorter(system, comparer)
         self._takeback = TakeBack(system)
         self._parked: Batch | None = None
+        self._begun: tuple[Batch, Round] | None = None
+        """What the event loop has written of a batch, and a thread has to complete."""
 
     def append(self, content: Content, effect: Append) -> Report:
         """Write a batch, if the file is still what we believe; otherwise say what it is and write nothing."""
-        batch, self._parked = Batch(effect, [], [None] * len(effect.lines)), None
+        begun, self._begun, self._parked = self._begun, None, None
+        batch = begun[0] if begun else Batch(effect, [], [None] * len(effect.lines))
         try:
-            return self._append(content, batch)
+            return self._go_on(content, *begun) if begun else self._append(content, batch)
         except OSError as error:
             return self._fault(content, batch, Fault.WRITE, error)
+
+    def append_quickly(self, content: Content, effect: Append) -> Report | None:
+        """Write a batch with one write and a look on either side; where that is not all of it, `append` goes on."""
+        if not self._is_simple(content, effect):
+            return None
+        batch = Batch(effect, [], [None] * len(effect.lines), rounds=1)
+        current = self._next_round(content, batch)
+        self._begun = batch, current
+        self._write_piece(content, current)
+        try:
+            found = look(self._system, content.path) if current.is_complete else None
+        except OSError:
+            return None
+        if found is None or not self._is_as_expected(content, current, found):
+            return None
+        self._begun = None
+        return self._accept(content, batch, current, found)
+
+    def _is_simple(self, content: Content, effect: Append) -> bool:
+        """Whether this batch needs no sync, no reading and no mending, and is small, and nobody was here."""
+        if effect.compare or effect.sync or content.fd is None or content.debris is not None or not content.length:
+            return False
+        try:
+            return sum(map(len, effect.lines)) <= QUICK_BYTES_MAX and self._is_accounted_for(content)
+        except OSError:
+            return False
+
+    def _go_on(self, content: Content, batch: Batch, current: Round) -> Report:
+        """Complete what the event loop has begun."""
+        self._write_all(content, current)
+        report = self._complete_round(content, batch, current)
+        return self._write(content, batch) if report is None else report
 
     def finish(self, content: Content, effect: Append, report: Report) -> Report:
         """End the unfinished foreign line that `report` told of, then complete the batch."""
@@ -133,21 +172,26 @@ class Appender:
     def _write_round(self, content: Content, batch: Batch) -> Report | None:
         """Write what is missing; the report if that ends the batch, None if lines are still missing."""
         current = self._next_round(content, batch)
-        error = self._write_all(content, current)
-        self._durable.wrote()
-        if error is not None:
-            fault = self._takeback.give_up(content, batch, current, error)
-            return self._fault(content, batch, fault, error)
+        self._write_all(content, current)
+        return self._complete_round(content, batch, current)
+
+    def _complete_round(self, content: Content, batch: Batch, current: Round) -> Report | None:
+        if current.error is not None:
+            fault = self._takeback.give_up(content, batch, current, current.error)
+            return self._fault(content, batch, fault, current.error)
         failure = self._durable.sync(content.fd) if batch.effect.sync else None
         if failure is not None:
             return self._fault(content, batch, Fault.SYNC, failure)
         found = look(self._system, content.path)
         if found is not None and self._is_as_expected(content, current, found):
-            content.extend(current.data)
-            content.accept_times(found)
-            batch.place(current, place_lines_in_order(current.sizes, found.st_size - len(current.data)))
-            return self._done(content, batch)
+            return self._accept(content, batch, current, found)
         return self._end_round(content, batch, self._sorter.sort(content, batch, current, found))
+
+    def _accept(self, content: Content, batch: Batch, current: Round, found: os.stat_result) -> Report:
+        content.extend(current.data)
+        content.accept_times(found)
+        batch.place(current, place_lines_in_order(current.sizes, found.st_size - len(current.data)))
+        return self._done(content, batch)
 
     def _end_round(self, content: Content, batch: Batch, outcome: Sorted) -> Report | None:
         if outcome is Sorted.TORN:
@@ -165,18 +209,22 @@ class Appender:
         parts = [first, *(lines if len(numbers) == len(lines) else [lines[number] for number in numbers])]
         return Round(header is not None, numbers, b"".join(parts), [*map(len, parts)])
 
-    def _write_all(self, content: Content, current: Round) -> OSError | None:
-        """Write; returns the error of a refused write. What follows a write that was taken raises: it stands there."""
-        fd, rest = content.fd, memoryview(current.data)
+    def _write_all(self, content: Content, current: Round) -> None:
+        """Write what is left, up to the first refusal."""
+        while not current.is_complete and current.error is None:
+            self._write_piece(content, current)
+
+    def _write_piece(self, content: Content, current: Round) -> None:
+        """Write once; a refusal is noted. What follows a write that was taken raises: it stands there."""
+        fd, written = content.fd, current.written
         assert fd is not None
-        while rest:
-            try:
-                count = self._system.write(fd, rest)
-            except OSError as error:
-                return error
+        self._durable.wrote()
+        try:
+            count = self._system.write(fd, memoryview(current.data)[written:] if written else current.data)
+        except OSError as error:
+            current.error = error
+        else:
             current.pieces.append((self._system.position(fd) - count, count))
-            rest = rest[count:]
-        return None
 
     def _is_as_expected(self, content: Content, current: Round, found: os.stat_result) -> bool:
         size = len(current.data)

@@ -19,9 +19,11 @@ class Interposer:
     `after("write", act)` between its write and its second look. Each act runs once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool = False) -> None:
         self.calls: list[str] = []
         """The names of all calls that were made, in their order."""
+        self.quick = quick
+        """Whether small writes may be made on the event loop; an act must not wait for anything there then."""
         self._system = System()
         self._numbered: dict[int, Act] = {}
         self._before: defaultdict[str, deque[Act]] = defaultdict(deque)

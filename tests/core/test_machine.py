@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from coordinator._core._effects import Append, Close, Compare, Effect, Fault, Reopen, Report, Sync
-from coordinator._core._endings import closed, reopened, request_reopen
+from coordinator._core._endings import begin_close, break_fences, closed, reopened, request_close, request_reopen
 from coordinator._core._errors import (
     ClosedError,
     CoordinatorError,
@@ -333,6 +333,19 @@ def test_a_closed_writer_refuses_and_what_it_had_accepted_is_written() -> None:
     assert accepted.result()
     with pytest.raises(ClosedError):
         waiting.result()
+
+
+def test_closing_takes_the_turn_from_a_fence_whose_hooks_still_run() -> None:
+    """A closed session has no fence, also if a plugin's hook outlives the patience of closing."""
+    world = World()
+    fence = world.machine.request_turn(world.writer("chat"), shared=False, accept=None, since=0.0)
+    begin_close(world.machine)
+    break_fences(world.machine)
+    request_close(world.machine)
+    world.run()
+    world.machine.enter(fence)
+    with pytest.raises(ClosedError):
+        fence.entered.result()
 
 
 def test_syncs_are_due_as_the_durability_says() -> None:

@@ -18,8 +18,9 @@ from .scripted import ScriptedSystem
 class Desk:
     """One store, and what the core would do with it: it always expects what the last report said."""
 
-    def __init__(self, path: Path, **options: Any) -> None:
+    def __init__(self, path: Path, *, on_loop: bool = False, **options: Any) -> None:
         self.path = path
+        self._on_loop = on_loop
         self.system = ScriptedSystem()
         limits = replace(Limits(), **{name: options.pop(name) for name in list(options) if name.endswith("_max")})
         options = {"record_format": PLAIN, "durability": Durability.FENCE} | options
@@ -32,20 +33,20 @@ class Desk:
     def append(self, *lines: bytes, **options: Any) -> Report:
         """Append one batch; a torn foreign line is ended as the driver does it."""
         effect = Append(self.store.revision, lines, **options)
-        return self._finish(effect, self.store.perform(effect))
+        return self._finish(effect, self._perform(effect))
 
     def compare(self, *, sync: bool = False) -> Report:
         """Compare as a fence does."""
         effect = Compare(self.store.revision, sync=sync)
-        return self._finish(effect, self.store.perform(effect))
+        return self._finish(effect, self._perform(effect))
 
     def begin_compare(self) -> Report:
         """Compare, but leave a torn foreign line as it is."""
-        return self.store.perform(Compare(self.store.revision))
+        return self._perform(Compare(self.store.revision))
 
     def begin_append(self, *lines: bytes) -> Report:
         """Append, but leave a torn foreign line as it is."""
-        return self.store.perform(Append(self.store.revision, lines))
+        return self._perform(Append(self.store.revision, lines))
 
     def finish_append(self, report: Report, *lines: bytes) -> Report:
         """Do what the driver does when the wait for the end of a foreign line is over."""
@@ -62,6 +63,11 @@ class Desk:
     def close(self, *, sync: bool = False) -> Report:
         """Give everything back."""
         return self.store.close(Close(self.store.revision, sync=sync))
+
+    def _perform(self, effect: Append | Compare) -> Report:
+        """Do as the driver does: on the event loop what can be done there, and the rest in a thread."""
+        report = self.store.perform_quickly(effect) if self._on_loop else None
+        return self.store.perform(effect) if report is None else report
 
     def _finish(self, effect: Append | Compare, report: Report) -> Report:
         while report.torn:
@@ -83,13 +89,13 @@ class Desk:
 OpenDesk = Callable[..., Desk]
 
 
-@pytest.fixture
-def new_desk(session_path: Path) -> Iterator[OpenDesk]:
+@pytest.fixture(params=["in a thread", "on the loop"])
+def new_desk(session_path: Path, request: pytest.FixtureRequest) -> Iterator[OpenDesk]:
     """Return a function that makes a store which is closed at the end, on `path` or on a new session file."""
     desks: list[Desk] = []
 
     def make(path: Path = session_path, **options: Any) -> Desk:
-        desks.append(Desk(path, **options))
+        desks.append(Desk(path, on_loop=request.param == "on the loop", **options))
         return desks[-1]
 
     yield make

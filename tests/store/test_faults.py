@@ -191,8 +191,9 @@ def test_a_glued_line_that_cannot_be_written_again_is_no_acknowledgement(desk: D
 
 def test_a_look_that_fails_after_the_write_is_no_acknowledgement(desk: Desk) -> None:
     """Where nobody could look, nobody knows."""
-    desk.system.fail("lstat", error(errno.EIO), skip=1)
+    desk.system.act_at("write", lambda: desk.system.fail("lstat", error(errno.EIO), for_ever=True))
     report = desk.append(*OWN)
+    desk.system.mend()
     assert outcome(report) == (None, Fault.WRITE, errno.EIO)
     assert report.attempted_at == 20
     assert all(place is not None for place in desk.reopen(*OWN, since=20).present)

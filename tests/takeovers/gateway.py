@@ -109,9 +109,9 @@ def readable(line: bytes) -> Record | None:
 
 
 @asynccontextmanager
-async def gateway(path: Path, limits: Limits = LIMITS) -> AsyncIterator[Gateway]:
+async def gateway(path: Path, limits: Limits = LIMITS, *, quick: bool = True) -> AsyncIterator[Gateway]:
     """Open a new session and say something in it, so that there is a file to disturb."""
-    interposer, events = Interposer(), list[Event]()
+    interposer, events = Interposer(quick=quick), list[Event]()
     async with open_session(
         path, format=PI, limits=limits, interposer=interposer, observers=[events.append]
     ) as session:

@@ -44,16 +44,17 @@ CASES = [(act, IN_FULL) for act in ACTS] + [(act, 0) for act in ACTS if act.chan
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("quick", [True, False], ids=["on-the-loop", "in-a-thread"])
 @pytest.mark.parametrize(("act", "content_check_bytes_max"), CASES, ids=str)
 async def test_an_act_between_any_two_system_calls_is_found(
-    tmp_path: Path, act: Act, content_check_bytes_max: int
+    tmp_path: Path, act: Act, content_check_bytes_max: int, quick: bool
 ) -> None:
     """One run for each system call of a turn, also of a session that counts as too large to be read each time."""
     limits = Limits(torn_wait_seconds=0.002, content_check_bytes_max=content_check_bytes_max)
     for number in count():
         directory = tmp_path / str(number)
         directory.mkdir()
-        async with gateway(directory / "session.jsonl", limits) as home:
+        async with gateway(directory / "session.jsonl", limits, quick=quick) as home:
             home.interposer.calls.clear()
             if not await turn_with_act_at(home, act, number):
                 break
