@@ -12,6 +12,7 @@ from ._core._effects import Report
 from ._core._endings import begin_close, break_fences, give_up, leftover, request_close
 from ._core._errors import CoordinatorError, WriteFailedError
 from ._core._events import SessionClosed
+from ._core._tickets import Ticket
 from ._core._values import Record
 from ._engine import Engine
 from ._plugin import Call
@@ -68,6 +69,7 @@ class Closing:
         machine = self._machine
         with anyio.move_on_after(machine.limits.close_seconds_max):
             while machine.fences.turns.holders:
+                machine.turn_ended = machine.turn_ended or Ticket()
                 await wait(machine.turn_ended)
         break_fences(machine)
         self._driver.wake()

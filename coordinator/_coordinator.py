@@ -73,6 +73,8 @@ class Coordinator:
         self._parking_lot = ParkingLot(limits.open_files_max)
         self._names = Names()
         self._breaker = Breaker()
+        # One object each, not one for every session.
+        self._told, self._forgotten = self._tell, self._forget
         self._unsynced_bytes = 0
         """An upper estimate; made exact when it passes the limit."""
         self._background: set[asyncio.Task[None]] = set()
@@ -212,11 +214,11 @@ class Coordinator:
         opened = await loop.run_in_executor(self._executor, store.open)
         machine = Machine(path, record_format, self._limits, self._durability)
         machine.opened(opened, new_header)
-        driver = Driver(machine, store, self._executor, self._tell, self._breaker)
+        driver = Driver(machine, store, self._executor, self._told, self._breaker)
         engine = Engine(
             machine, driver, transform=self._transform, host=self._host, names=self._names, lot=self._parking_lot
         )
-        session = Session(engine, damaged=opened.damaged, forget=self._forget)
+        session = Session(engine, damaged=opened.damaged, forget=self._forgotten)
         engine.session = session
         self._sessions[path] = session
         machine.events.append(SessionOpened(path, machine.revision, opened.healed, opened.damaged, opened.notes))

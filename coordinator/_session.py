@@ -33,7 +33,7 @@ class Session:
     An async context manager. Opening a path twice gives the same session, and the last `aclose()` closes it.
     """
 
-    __slots__ = ("_closing", "_damaged", "_engine", "_machine", "_reopening", "_users", "_writers")
+    __slots__ = ("_closing", "_damaged", "_engine", "_forget", "_machine", "_reopening", "_users", "_writers")
 
     def __init__(self, engine: Engine, *, damaged: int, forget: Callable[[Path], None]) -> None:
         self._engine = engine
@@ -41,8 +41,10 @@ class Session:
         self._damaged = damaged
         self._users = 0
         self._writers: dict[str, Writer] = {}
-        self._reopening = Reopening(engine.machine, engine.driver)
-        self._closing = Closing(engine, forget)
+        self._forget = forget
+        # Most sessions are never reopened, and all of them are closed only once: an idle one has neither.
+        self._reopening: Reopening | None = None
+        self._closing: Closing | None = None
 
     def __repr__(self) -> str:
         return f"<Session {self.path} {self.state.value}>"
@@ -207,6 +209,7 @@ class Session:
         Cancelling stops the waiting only.
         """
         self._engine.check_open()
+        self._reopening = self._reopening or Reopening(self._machine, self._engine.driver)
         return await self._reopening.reopen(discard=discard, create=create)
 
     async def aclose(self) -> None:
@@ -225,6 +228,7 @@ class Session:
     async def _leave(self) -> None:
         self._users = max(0, self._users - 1)
         if self._users == 0:
+            self._closing = self._closing or Closing(self._engine, self._forget)
             await self._closing.close()
 
     async def __aenter__(self) -> Self:
@@ -271,7 +275,8 @@ def is_used(session: Session) -> bool:
 
 def closing_of(session: Session) -> asyncio.Task[None] | None:
     """Return the closing of a session that has begun to close."""
-    return session._closing.task  # pyright: ignore[reportPrivateUsage]
+    closing = session._closing  # pyright: ignore[reportPrivateUsage]
+    return None if closing is None else closing.task
 
 
 async def close_for_good(session: Session) -> None:

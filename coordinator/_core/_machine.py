@@ -62,8 +62,8 @@ class Machine:
         self.ledger_from = 0
         self.last_change: Foreign | None = None
         self.fences = Fences(path, self.ledger)
-        self.turn_ended = Ticket()
-        """Answered (and replaced) whenever a turn is given back."""
+        self.turn_ended: Ticket | None = None
+        """Answered, and forgotten, when the next turn is given back."""
         self.comparisons: list[Comparison] = []
         self.running: Running | None = None
         self.sequence = 0
@@ -298,8 +298,9 @@ class Machine:
         if not self.fences.holding:
             self.inbox.release_held()
             self.inbox.admit()
-        ended, self.turn_ended = self.turn_ended, Ticket()
-        ended.resolve()
+        ended, self.turn_ended = self.turn_ended, None
+        if ended is not None:
+            ended.resolve()
         self._grant()
 
     def _grant(self) -> None:

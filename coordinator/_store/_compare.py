@@ -64,7 +64,9 @@ class Comparer:
         Raises `OSError` if the file cannot be looked at or read; what was adopted until then is in the list `into`.
         """
         verdict = Verdict([] if into is None else into)
-        carry_over(self._system, content)
+        if not carry_over(self._system, content):
+            verdict.foreign.append(self.foreign(Change.REWRITTEN, content, look(self._system, content.path)))
+            return verdict
         for _ in range(READS_MAX):
             found, held = look(self._system, content.path), self._lock.held()
             if held and self._is_quiet(content, found):

@@ -92,14 +92,39 @@ class Debris:
 
 @dataclass(slots=True)
 class Displaced:
-    """The file that a rewrite has displaced: others may still append to it through a descriptor they have.
+    """A file that ours has displaced: others may still change it through a descriptor they have.
 
-    It is looked at right after the exchange, and once more at the next comparison.
+    It is looked at right after the exchange, and once more at the next comparison. `copied` bytes with this digest
+    were copied from it; what stands behind them was brought over as far as it was `seen`.
     """
 
     fd: int
+    copied: int
+    digest: bytes
+    modified_ns: int | None
     seen: int
     looks: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What is known of the content of a parked session."""
+
+    revision: Revision
+    digest: Digest | None
+    times: Times | None
+    file: Identity | None
+
+    @property
+    def generation(self) -> int:
+        """Return how often the whole content had been replaced."""
+        return self.revision.generation
+
+    def looks_like(self, other: Content) -> bool:
+        """Whether two contents of unknown digest are the same by all that metadata says."""
+        unknown = self.revision.digest is None or other.digest is None
+        known = self.revision.length, self.times, self.file
+        return unknown and known == (other.length, other.times, other.file)
 
 
 class Content:
@@ -107,7 +132,7 @@ class Content:
 
     __slots__ = (
         "_revision", "_system", "debris", "digest", "displaced", "fd", "file", "generation", "inside_line",
-        "last_file", "length", "path", "retains", "suspect", "synced_digest", "synced_length", "times", "unsynced",
+        "length", "path", "retains", "suspect", "synced_digest", "synced_length", "times", "unsynced",
     )  # fmt: skip
 
     def __init__(self, system: System, path: Path, *, generation: int) -> None:
@@ -115,8 +140,6 @@ class Content:
         self.generation = generation
         self.fd: int | None = None
         self.file: Identity | None = None
-        self.last_file: Identity | None = None
-        """Which file it was before the descriptor was given back."""
         self.length = 0
         self.digest: Digest | None = new_digest()
         self.times: Times | None = None
@@ -147,12 +170,11 @@ class Content:
         self.generation += 1
         self._revision = None
 
-    def looks_like(self, other: Content) -> bool:
-        """Whether two contents of unknown digest are the same by all that metadata says."""
-        unknown = self.digest is None or other.digest is None
-        return unknown and (self.length, self.times, self.last_file) == (other.length, other.times, other.file)
+    def remember(self, *, is_small: bool) -> Remembered:
+        """Return what is needed to recognise this content later; a small one will be read anyway."""
+        return Remembered(self.revision, None if is_small else self.digest, self.times, self.file)
 
-    def recognise(self, before: Content) -> None:
+    def recognise(self, before: Remembered) -> None:
         """Go by the name that this content had before the session was parked."""
         self.digest, self._revision = before.digest, before.revision
 
@@ -170,26 +192,35 @@ class Content:
         """Give the descriptor back."""
         fd, self.fd = self.fd, None
         file, self.file = self.file, None
-        self.last_file = file or self.last_file
         if file is not None:
             open_files.release(file)
         if fd is not None:
             self._system.close(fd)
         self.forget_displaced()
 
+    def watch(self, before: Content) -> None:
+        """Look once more at the file that was displaced by the file of another content, which is now ours."""
+        self.displaced, before.displaced = before.displaced, None
+
     def forget_displaced(self) -> None:
-        """Close the file that a rewrite has displaced."""
+        """Close the file that ours has displaced."""
         displaced, self.displaced = self.displaced, None
         if displaced is not None:
             self._system.close(displaced.fd)
 
-    def move_to(self, fd: int, found: os.stat_result, length: int, digest: Digest) -> None:
-        """Go on with a file that has displaced ours; ours stays open, to be looked at once more."""
+    def move_to(
+        self, fd: int, found: os.stat_result, length: int, digest: Digest, *, copied: tuple[int, bytes]
+    ) -> None:
+        """Go on with a file that has displaced ours; ours stays open, to be looked at once more.
+
+        `copied`: how many bytes of it, and which, are in the new file in one way or another.
+        """
         open_files.claim(identity(found), self.path)
         self.forget_displaced()
         if self.file is not None and self.fd is not None:
             open_files.release(self.file)
-            self.displaced = Displaced(self.fd, self.length)
+            modified_ns = None if self.times is None else self.times[0]
+            self.displaced = Displaced(self.fd, *copied, modified_ns, seen=copied[0])
         self.fd, self.file = fd, identity(found)
         self.length, self.digest, self.inside_line = length, digest, False
         self.suspect = True

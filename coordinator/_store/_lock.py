@@ -57,7 +57,7 @@ class SessionLock:
 
     def acquire(self) -> None:
         """Take the lock now or raise `LockedError` that names its holder; taking it twice does nothing."""
-        if self.held():
+        if self._is_held_already():
             return
         self.release()
         self._refuse_unusual_file()
@@ -78,7 +78,7 @@ class SessionLock:
 
     def release(self) -> None:
         """Give the lock back; its file stays. What the system does not take back now, it takes when we end."""
-        lock, self._lock = self._lock, None
+        lock, self._lock, self._file = self._lock, None, None
         if lock is not None:
             with suppress(OSError):
                 lock.release()
@@ -91,6 +91,12 @@ class SessionLock:
             return identity(self._system.lstat(self._lock_path)) == self._file
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+    def _is_held_already(self) -> bool:
+        try:
+            return self.held()
+        except OSError as error:
+            raise path_error(self._path, error, "locking") from error
 
     def _refuse_unusual_file(self) -> None:
         # The lock is opened through links and written to, so whatever else is there must not be touched.

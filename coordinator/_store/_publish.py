@@ -14,10 +14,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ._content import Content, Digest, new_digest
+from ._content import Content, Digest, Displaced, look, new_digest
+from ._paths import Identity, identity
 from ._scan import BLOCK_BYTES, read_range
 from ._system import NEW, System
 
+SMALL_BYTES_MAX = 16 * 1024 * 1024
 NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
@@ -43,6 +45,7 @@ class NewFile:
         self.length = 0
         self.digest: Digest = new_digest()
         self.fd = system.open(self.path, NEW)
+        self.found: os.stat_result | None = None
         self._system = system
         self._kept = False
 
@@ -54,9 +57,13 @@ class NewFile:
             self.length += len(block)
 
     def finish(self, like: os.stat_result) -> None:
-        """Give it the mode and owner of the file it replaces, and put it on stable storage."""
+        """Give it the mode and owner of the file it replaces, and put it on stable storage.
+
+        Looks at it as well: once it is published, nothing may fail any more that has to be known.
+        """
         self._system.copy_owner(self.fd, like)
         self._system.sync(self.fd)
+        self.found = self._system.fstat(self.fd)
 
     def keep(self) -> int:
         """Hand the descriptor over."""
@@ -116,21 +123,65 @@ def _rename_over(system: System, new: Path, path: Path) -> None:
         raise
 
 
-def carry_over(system: System, content: Content) -> None:
-    """Bring over what others appended to the file that a rewrite has displaced, through a descriptor they still had.
+def exchange_back(system: System, new: NewFile, path: Path) -> None:
+    """Give the path back to the file that `new` has displaced, or to the one that has displaced `new` meanwhile."""
+    expected = None if new.found is None else identity(new.found)
+    while True:
+        returned = _file_at(system, new.path)
+        exchange(system, new.path, path)
+        taken = _file_at(system, new.path)
+        if taken in (expected, None) or returned is None:
+            return
+        # Whoever replaced the file last wins, as without us: what we have just taken away is newer.
+        expected = returned
 
-    The bytes are put behind ours like anybody's: the comparison that follows finds and adopts them.
+
+def _file_at(system: System, path: Path) -> Identity | None:
+    with suppress(OSError):
+        found = look(system, path)
+        return None if found is None else identity(found)
+    return None
+
+
+def carry_over(system: System, content: Content) -> bool:
+    """Bring over what others appended to the file that ours has displaced, through a descriptor they still had.
+
+    The bytes are put behind ours like anybody's: the comparison that follows finds and adopts them. Returns False if
+    something else was done to it since it was copied; that cannot be brought over.
     """
     displaced = content.displaced
     if displaced is None or content.fd is None:
-        return
-    size = system.fstat(displaced.fd).st_size
-    for block in read_range(system, displaced.fd, displaced.seen, size):
-        write_all(system, content.fd, block)
-        displaced.seen += len(block)
+        return True
+    found = system.fstat(displaced.fd)
+    for block in read_range(system, displaced.fd, displaced.seen, found.st_size):
+        rest = memoryview(block)
+        while rest:
+            count = system.write(content.fd, rest)
+            displaced.seen += count
+            rest = rest[count:]
     displaced.looks -= 1
-    if displaced.looks == 0:
-        content.forget_displaced()
+    if displaced.looks > 0:
+        return True
+    as_copied = _is_as_copied(system, displaced, found)
+    content.forget_displaced()
+    return as_copied
+
+
+def _is_as_copied(system: System, displaced: Displaced, found: os.stat_result) -> bool:
+    """Whether what was copied still stands there; a large file is read only if its time has moved."""
+    if displaced.copied > SMALL_BYTES_MAX and found.st_mtime_ns == displaced.modified_ns:
+        return True
+    if found.st_size < displaced.copied:
+        return False
+    return digest_of(system, displaced.fd, displaced.copied) == displaced.digest
+
+
+def digest_of(system: System, fd: int, size: int) -> bytes:
+    """Read the beginning of a file; `MovedError` if it has become shorter."""
+    digest = new_digest()
+    for block in read_range(system, fd, 0, size):
+        digest.update(block)
+    return digest.digest()
 
 
 def write_all(system: System, fd: int, data: bytes) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from .._core._errors import WriteFailedError
 from .._core._lines import LineSplitter
 from ._content import Content, digesting, look, new_digest
-from ._publish import exchange, new_file
+from ._publish import digest_of, exchange, exchange_back, new_file
 from ._scan import read_range
 from ._system import System
 
@@ -21,7 +21,8 @@ from ._system import System
 def rebuild(system: System, content: Content, attempted: Sequence[bytes]) -> None:
     """Put a new, durable file in the place of one whose sync has failed; `attempted` are lines that do not count.
 
-    Raises `WriteFailedError`; then the old file is still in its place.
+    The content then is the new file's, and so is the descriptor. Raises `WriteFailedError`; then the old file is still
+    in its place.
     """
     assert content.fd is not None
     try:
@@ -32,11 +33,16 @@ def rebuild(system: System, content: Content, attempted: Sequence[bytes]) -> Non
             new.write(_late_foreign_lines(system, content, attempted))
             new.finish(system.fstat(content.fd))
             exchange(system, new.path, content.path)
-            displaced = look(system, new.path)
-            if displaced is None or not content.is_at(displaced) or _as_it_is(system, content) != before:
-                exchange(system, new.path, content.path)
-                raise _failed(content, "somebody else has changed it meanwhile")
-            system.sync_directory(content.path.parent)
+            try:
+                displaced = look(system, new.path)
+                if displaced is None or not content.is_at(displaced) or _as_it_is(system, content) != before:
+                    raise _failed(content, "somebody else has changed it meanwhile")
+                system.sync_directory(content.path.parent)
+            except (OSError, WriteFailedError):
+                exchange_back(system, new, content.path)
+                raise
+            assert new.found is not None
+            content.move_to(new.keep(), new.found, new.length, new.digest, copied=before)
     except OSError as error:
         raise _failed(content, str(error)) from error
 
@@ -44,10 +50,8 @@ def rebuild(system: System, content: Content, attempted: Sequence[bytes]) -> Non
 def _as_it_is(system: System, content: Content) -> tuple[int, bytes]:
     """Return size and digest of the file as others see it: were they at it while it was made anew?"""
     assert content.fd is not None
-    size, digest = system.fstat(content.fd).st_size, new_digest()
-    for block in read_range(system, content.fd, 0, size):
-        digest.update(block)
-    return size, digest.digest()
+    size = system.fstat(content.fd).st_size
+    return size, digest_of(system, content.fd, size)
 
 
 def _known_good(system: System, content: Content) -> Iterator[bytes]:

@@ -7,10 +7,11 @@ compared with what we believe, and what others did to it until the exchange is f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
-from .._core._effects import Report, Rewrite
+from .._core._effects import Foreign, Report, Rewrite
 from .._core._errors import CoordinatorError, RecordError, WriteFailedError
 from .._core._format import RecordFormat
 from .._core._lines import Line, LineSplitter
@@ -18,7 +19,7 @@ from .._core._values import Change, Record, Tail
 from ._compare import Comparer
 from ._content import Content, digesting, look, new_digest
 from ._durable import Durable
-from ._publish import NewFile, exchange, new_file
+from ._publish import NewFile, exchange, exchange_back, new_file
 from ._scan import MovedError, read_range
 from ._system import System
 
@@ -128,25 +129,38 @@ class Rewriter:
         return stamped.line
 
     def _publish(self, content: Content, new: NewFile) -> Report:
-        assert content.fd is not None
+        assert new.found is not None
+        assert content.digest is not None
         exchange(self._system, new.path, content.path)
-        displaced = look(self._system, new.path)
-        if displaced is None or not content.is_at(displaced) or not self._holds_what_we_believe(content):
-            exchange(self._system, new.path, content.path)
+        try:
+            ours = self._has_displaced_ours(content, new)
+        except OSError:
+            exchange_back(self._system, new, content.path)
+            raise
+        if not ours:
+            exchange_back(self._system, new, content.path)
             return self._stop(content)
-        content.move_to(new.keep(), self._system.fstat(new.fd), new.length, new.digest)
+        copied = content.length, content.digest.digest()
+        content.move_to(new.keep(), new.found, new.length, new.digest, copied=copied)
         self._durable.named([content.path.parent])
         self._durable.wrote()
-        # What others appended until the exchange is brought over, found, and adopted like any foreign line.
-        verdict = self._comparer.compare(content)
+        found, torn = list[Foreign](), False
+        # What others appended until the exchange is brought over, found, and adopted like any foreign line. If it
+        # cannot be looked at now, the next comparison does it: the new file is in use either way.
+        with suppress(OSError):
+            torn = self._comparer.compare(content, into=found).torn
         # What has only moved metadata was the exchange itself.
-        foreign = tuple(foreign for foreign in verdict.foreign if foreign.change is not Change.TOUCHED)
-        return Report(content.revision, foreign=foreign, torn=verdict.torn, tail=self._tail)
+        foreign = tuple(foreign for foreign in found if foreign.change is not Change.TOUCHED)
+        return Report(content.revision, foreign=foreign, torn=torn, tail=self._tail)
 
-    def _holds_what_we_believe(self, content: Content) -> bool:
+    def _has_displaced_ours(self, content: Content, new: NewFile) -> bool:
+        """Whether the exchange took away the file that was copied, and nobody has changed it meanwhile."""
+        displaced = look(self._system, new.path)
+        if displaced is None or not content.is_at(displaced):
+            return False
         try:
             return self._comparer.prefix_equal(content)
-        except OSError:
+        except MovedError:
             return False
 
     def _stop(self, content: Content) -> Report:

@@ -11,12 +11,12 @@ from .._core._format import RecordFormat
 from .._core._limits import Limits
 from .._core._values import Durability, Revision
 from ._compare import Comparer
-from ._content import Content
+from ._content import Content, Remembered
 from ._durable import Durable
 from ._lock import SessionLock
 from ._opening import Loaded, Opener
 from ._paths import prepare_directory, session_path
-from ._publish import remove_strays
+from ._publish import carry_over, remove_strays
 from ._rebuild import rebuild
 from ._rewrite import Rewriter
 from ._scan import find_lines
@@ -25,12 +25,34 @@ from ._system import System
 from ._write import Appender
 
 
+class Tools:
+    """What works on the content of a file while it is owned; thousands of parked sessions do without."""
+
+    __slots__ = ("appender", "comparer", "content", "durable", "rewriter")
+
+    def __init__(
+        self,
+        content: Content,
+        system: System,
+        lock: SessionLock,
+        opener: Opener,
+        *,
+        syncs_directory: bool,
+        record_bytes_max: int,
+    ) -> None:
+        content.retains = syncs_directory
+        self.content = content
+        self.durable = Durable(system)
+        self.comparer = Comparer(system, lock, opener, self.durable, SuspectSearch(system, content.path))
+        self.appender = Appender(system, self.comparer, self.durable, syncs_directory=syncs_directory)
+        self.rewriter = Rewriter(system, self.comparer, self.durable, opener.format, record_bytes_max=record_bytes_max)
+
+
 class FileStore:
-    """One session file: implements `Store`. Every method may block; call one at a time, from any thread."""
+    """One session file: implements `Store`. All but `perform_quickly` may block; one call at a time, in any thread."""
 
     __slots__ = (
-        "_appender", "_comparer", "_content", "_create", "_durable", "_format", "_limits", "_lock", "_opener",
-        "_rewriter", "_root", "_suspects", "_syncs_directory", "_system", "path",
+        "_create", "_format", "_limits", "_lock", "_parked", "_root", "_syncs_directory", "_system", "_tools", "path",
     )  # fmt: skip
 
     def __init__(
@@ -52,27 +74,26 @@ class FileStore:
         self._system = system or System()
         self._syncs_directory = durability is not Durability.NONE
         self._lock = SessionLock(self._system, self.path)
-        self._opener = Opener(
-            self._system, self.path, record_format, content_check_bytes_max=limits.content_check_bytes_max
-        )
-        self._suspects = SuspectSearch(self._system, self.path)
-        self._begin(Content(self._system, self.path, generation=1))
+        self._tools: Tools | None = None
+        self._parked: Remembered | None = None
 
-    def _begin(self, content: Content) -> None:
+    def _begin(self, content: Content, opener: Opener) -> None:
         """Start afresh with this content: nothing that was known of another one applies to it."""
-        self._content = content
-        content.retains = self._syncs_directory
-        self._durable = Durable(self._system)
-        self._comparer = Comparer(self._system, self._lock, self._opener, self._durable, self._suspects)
-        self._appender = Appender(self._system, self._comparer, self._durable, syncs_directory=self._syncs_directory)
-        self._rewriter = Rewriter(
-            self._system, self._comparer, self._durable, self._format, record_bytes_max=self._limits.record_bytes_max
-        )
+        self._parked = None
+        self._tools = Tools(
+            content, self._system, self._lock, opener,
+            syncs_directory=self._syncs_directory, record_bytes_max=self._limits.record_bytes_max,
+        )  # fmt: skip
+
+    @property
+    def _owned(self) -> Tools:
+        assert self._tools is not None, "the file is not ours now"
+        return self._tools
 
     @property
     def revision(self) -> Revision:
         """Return what we believe the content to be."""
-        return self._content.revision
+        return self._owned.content.revision if self._parked is None else self._parked.revision
 
     def open(self) -> Opened:
         """Own the file, make its end whole, and read it.
@@ -81,7 +102,7 @@ class FileStore:
         """
         session_path(self.path, root=self._root)
         new_names = prepare_directory(self._system, self.path, root=self._root, create=self._create)
-        if not self._opener.probe() and not self._create:
+        if not self._opener().probe() and not self._create:
             raise self._missing()
         self._lock.acquire()
         try:
@@ -91,16 +112,21 @@ class FileStore:
             self._lock.release()
             raise
         if self._syncs_directory:
-            self._durable.named(new_names)
+            self._owned.durable.named(new_names)
         return self._opened(loaded)
 
+    def _opener(self) -> Opener:
+        check_max = self._limits.content_check_bytes_max
+        return Opener(self._system, self.path, self._format, content_check_bytes_max=check_max)
+
     def _load(self, *, generation: int, create: bool) -> Loaded:
-        loaded = self._opener.load(generation=generation)
+        opener = self._opener()
+        loaded = opener.load(generation=generation)
         if loaded is None:
             if not create:
                 raise self._missing()
             loaded = Loaded(Content(self._system, self.path, generation=generation))
-        self._begin(loaded.content)
+        self._begin(loaded.content, opener)
         return loaded
 
     def _missing(self) -> PathError:
@@ -132,18 +158,18 @@ class FileStore:
         if not self._system.quick:
             return None
         if isinstance(effect, Append):
-            return self._appender.append_quickly(self._content, effect)
-        quiet = isinstance(effect, Compare) and not effect.sync and self._comparer.is_quiet(self._content)
+            return self._owned.appender.append_quickly(self._owned.content, effect)
+        quiet = isinstance(effect, Compare) and not effect.sync and self._owned.comparer.is_quiet(self._owned.content)
         return Report(self.revision) if quiet else None
 
     def _note_sync(self, report: Report) -> Report:
         if report.synced:
-            self._content.mark_synced()
+            self._owned.content.mark_synced()
         return report
 
     def _perform(self, effect: Act) -> Report:
         if isinstance(effect, Append):
-            return self._appender.append(self._content, effect)
+            return self._owned.appender.append(self._owned.content, effect)
         if isinstance(effect, Rewrite):
             return self._rewrite(effect)
         return self._compare(effect) if isinstance(effect, Compare) else self._sync()
@@ -151,7 +177,7 @@ class FileStore:
     def finish(self, effect: Act, report: Report) -> Report:
         """End the unfinished foreign line that `report` tells of, and complete the report; it may be torn again."""
         if isinstance(effect, Append):
-            return self._note_sync(self._appender.finish(self._content, effect, report))
+            return self._note_sync(self._owned.appender.finish(self._owned.content, effect, report))
         sync = (isinstance(effect, Compare) and effect.sync) or report.tail is not None
         return self._note_sync(self._synced(self._look(report, end_torn=True), sync=sync))
 
@@ -163,13 +189,13 @@ class FileStore:
         """Compare, and add to the report what was found, also if looking or reading fails in the middle."""
         found = [*report.foreign]
         try:
-            torn = self._comparer.compare(self._content, end_torn=end_torn, into=found).torn
+            torn = self._owned.comparer.compare(self._owned.content, end_torn=end_torn, into=found).torn
         except OSError as error:
             return replace(self._failed(error), foreign=tuple(found))
         return replace(report, revision=self.revision, foreign=tuple(found), torn=torn)
 
     def _rewrite(self, effect: Rewrite) -> Report:
-        report = self._rewriter.rewrite(self._content, effect)
+        report = self._owned.rewriter.rewrite(self._owned.content, effect)
         return self._synced(report, sync=report.refused is None and not report.torn)
 
     def _sync(self) -> Report:
@@ -179,7 +205,7 @@ class FileStore:
         """Complete a report with a sync, if one is asked for and due."""
         if not sync or report.fault is not None:
             return report
-        failure = self._durable.sync(self._content.fd)
+        failure = self._owned.durable.sync(self._owned.content.fd)
         if failure is not None:
             return replace(report, fault=Fault.SYNC, error=failure, synced=False)
         return replace(report, synced=True)
@@ -198,18 +224,21 @@ class FileStore:
         new_names = prepare_directory(self._system, self.path, root=self._root, create=effect.create)
         self._lock.acquire()
         remove_strays(self._system, self.path)
-        before, failed = self._content, self._durable.failure is not None
-        if failed and before.retains and before.fd is not None:
+        before, failed = self._owned.content, self._owned.durable.failure is not None
+        rebuilt = failed and before.retains and before.fd is not None
+        if rebuilt:
             rebuild(self._system, before, effect.attempted)
         loaded = self._load(generation=before.generation, create=effect.create)
-        if failed or loaded.content.revision != before.revision:
+        if (failed and not rebuilt) or loaded.content.revision != before.revision:
             loaded.content.next_generation()
         if failed and not before.retains:
             loaded.notes += ("a sync failed, and with Durability.NONE nothing is kept that could be written again",)
+        if rebuilt:
+            loaded.content.watch(before)
         before.release()
         if self._syncs_directory:
-            self._durable.named(new_names)
-        fd, end = self._content.fd, self._content.length
+            self._owned.durable.named(new_names)
+        fd, end = loaded.content.fd, loaded.content.length
         if fd is None:
             return self._opened(loaded, (None,) * len(effect.attempted))
         present = find_lines(self._system, fd, effect.attempted, effect.since, end)
@@ -219,8 +248,13 @@ class FileStore:
 
     def park(self) -> None:
         """Give descriptor and lock back for now, and remember what the content was."""
+        content = self._owned.content
         with suppress(OSError):
-            self._content.release()
+            carry_over(self._system, content)
+        self._parked = content.remember(is_small=self._opener().is_small(content.length))
+        with suppress(OSError):
+            content.release()
+        self._tools = None
         self._lock.release()
 
     def unpark(self) -> Opened:
@@ -228,7 +262,8 @@ class FileStore:
 
         Raises what `open` raises, and then holds nothing.
         """
-        before = self._content
+        before = self._parked
+        assert before is not None, "this session is not parked"
         prepare_directory(self._system, self.path, root=self._root, create=True)
         self._lock.acquire()
         try:
@@ -244,9 +279,15 @@ class FileStore:
 
     def close(self, effect: Close) -> Report:
         """Give descriptor and lock back, after a last sync if asked; the second time it does nothing."""
-        report = self._synced(Report(self.revision), sync=effect.sync and self._content.fd is not None)
+        tools = self._tools
+        if tools is None:
+            self._lock.release()
+            return Report(effect.expected)
+        with suppress(OSError):  # the last chance of what others appended to a file that ours has displaced
+            carry_over(self._system, tools.content)
+        report = self._synced(Report(self.revision), sync=effect.sync and tools.content.fd is not None)
         try:
-            self._content.release()
+            tools.content.release()
         except OSError as error:
             report = replace(report, fault=report.fault or Fault.WRITE, error=report.error or error)
         finally:

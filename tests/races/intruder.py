@@ -1,10 +1,11 @@
-"""The second process of the race: changes a session file in four ways, and says exactly when it did.
+"""The second process of the race: changes a session file in several ways, and says exactly when it did.
 
-Orders come as JSON lines on standard input (`path`, `count`, `seed`), one acknowledgement for each change goes to
-standard output, with the monotonic times before its first and after its last system call. After a change that stops
+Orders come as JSON lines on standard input (`path`, `count`, `seed`, `kinds`), one acknowledgement for each change goes
+to standard output, with the monotonic times before its first and after its last system call. After a change that stops
 the session it waits for the word to go on. It needs nothing but the standard library.
 """
 
+import ctypes
 import json
 import os
 import random
@@ -77,7 +78,30 @@ def edit(path: str, _number: int, chance: random.Random) -> None:
 
 
 def rename_over(path: str, number: int, _chance: random.Random) -> None:
-    """Put another file there: what could be read of this one, and a line; keep the displaced one for the judge."""
+    """Put another file there; keep the displaced one for the judge."""
+    prepare_other(path, number)
+    os.link(path, f"{path}.displaced-{number}")
+    os.replace(path + ".new", path)
+
+
+def swap(path: str, number: int, _chance: random.Random) -> None:
+    """Put another file there in one step, so that exactly what it has displaced is kept for the judge."""
+    prepare_other(path, number)
+    if RENAMEAT2(AT_FDCWD, os.fsencode(path + ".new"), AT_FDCWD, os.fsencode(path), RENAME_EXCHANGE):
+        raise OSError(ctypes.get_errno(), "the files could not change places")
+    os.rename(path + ".new", f"{path}.displaced-{number}")
+
+
+def swap_twice(path: str, number: int, chance: random.Random) -> None:
+    """Put another file there, and soon a third one: the second may be caught half way through an exchange of ours."""
+    swap(path, number, chance)
+    pause(chance)
+    os.rename(f"{path}.displaced-{number}", f"{path}.displaced-first-{number}")
+    swap(path, number, chance)
+
+
+def prepare_other(path: str, number: int) -> None:
+    """Write what is to replace the file: what could be read of it, and a line."""
     with open(path, "rb") as file:
         content = file.read()
     copy = content[: content.rindex(b"\n") + 1]
@@ -85,17 +109,19 @@ def rename_over(path: str, number: int, _chance: random.Random) -> None:
     ends = {"id": f"<{number}>", "parentId": last_id(copy), "timestamp": time_text, "end": f"[{number}]"}
     with open(path + ".new", "wb") as file:
         file.write(copy + json.dumps({"type": "custom", **ends}).encode() + b"\n")
-    os.link(path, f"{path}.displaced-{number}")
-    os.replace(path + ".new", path)
 
 
+RENAMEAT2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
 KINDS: dict[str, Callable[[str, int, random.Random], None]] = {
     "whole": append_whole,
     "halves": append_halves,
     "edit": edit,
     "rename": rename_over,
+    "swap": swap,
+    "swap twice": swap_twice,
 }
-STOPPING = ("edit", "rename")
+STOPPING = ("edit", "rename", "swap", "swap twice")
 
 
 def say(message: dict[str, Any]) -> None:
@@ -103,9 +129,8 @@ def say(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
-def change(path: str, number: int, chance: random.Random) -> None:
+def change(path: str, number: int, kind: str, chance: random.Random) -> None:
     """Change the file once and acknowledge it; wait for the word if that stops the session."""
-    kind = chance.choice(sorted(KINDS))
     start_ns = time.monotonic_ns()
     KINDS[kind](path, number, chance)
     end_ns = time.monotonic_ns()
@@ -121,7 +146,7 @@ def main() -> None:
         chance = random.Random(order["seed"])
         for number in range(order["count"]):
             pause(chance)
-            change(order["path"], number, chance)
+            change(order["path"], number, chance.choice(order["kinds"]), chance)
         say({"done": True})
 
 

@@ -5,12 +5,12 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from time import monotonic_ns
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from coordinator import (
     PI,
@@ -32,6 +32,7 @@ from .judge import Tally, judge
 from .log import Act, Log, Look
 
 T = TypeVar("T")
+KINDS = ["edit", "halves", "rename", "whole"]
 CHANGES_PER_ROUND = 40
 ROUND_SECONDS_MAX = 60
 LIMITS = Limits(torn_wait_seconds=0.002)
@@ -95,14 +96,22 @@ class Round:
         await self.session.writer("setup").append({**note("setup"), "pad": PAD.decode()})
         self.other.order(**order)
         async with asyncio.TaskGroup() as group:
-            for name in ("memory", "cron", "snapshot"):
-                group.create_task(self._keep_writing(self.session.writer(name)))
+            for task in self.background():
+                group.create_task(task)
             turns = group.create_task(self._take_turns(self.session.writer("chat")))
             async for act in self.other.acts():
                 self.log.acts.append(act)
+                await self.acknowledge(act)
             self.over = True
             await turns
         await self.session.drain(timeout=10)
+
+    def background(self) -> Iterable[Coroutine[Any, Any, None]]:
+        """Return what goes on beside the turns."""
+        return [self._keep_writing(self.session.writer(name)) for name in ("memory", "cron", "snapshot")]
+
+    async def acknowledge(self, act: Act) -> None:
+        """Answer a change; whoever reopens the session gives the word to go on."""
 
     def _see_state(self, state: SessionState) -> None:
         (self.healthy.clear if state is SessionState.STOPPED else self.healthy.set)()
@@ -133,8 +142,12 @@ class Round:
         for number in count():
             last = self.over
             await self._turn(chat, f"reply-{number}")
+            self.turn_is_over()
             if last:
                 return
+
+    def turn_is_over(self) -> None:
+        """Hear that a turn has ended, and that the session can be used again if it was stopped."""
 
     async def _turn(self, chat: Writer, text: str) -> None:
         try:
@@ -161,11 +174,12 @@ class Round:
         """Do what the README says, and again if that is disturbed too."""
         self._acknowledged(text, error.written)
         if not error.usable:
-            await self._reopen()
+            await self.reopen()
         if error.unwritten:
             await self._write(chat, [text])
 
-    async def _reopen(self) -> None:
+    async def reopen(self) -> None:
+        """Accept the file as it is now, and let the other process go on."""
         await self.session.reopen()
         self.other.go_on()
 
@@ -190,7 +204,7 @@ async def one_round(directory: Path, other: Intruder, *, changes: int, seed: int
     path, log = directory / f"race-{seed}.jsonl", Log()
     options = {"limits": LIMITS, "durability": Durability.NONE, "observers": [log.observe]}
     async with asyncio.timeout(ROUND_SECONDS_MAX), open_session(path, format=PI, **options) as session:
-        order = {"path": str(path), "count": changes, "seed": seed}
+        order = {"path": str(path), "count": changes, "seed": seed, "kinds": KINDS}
         await Round(session, other, log, random.Random(seed)).run(order)
     tally = judge(path, log)
     tally.wrong = [f"seed {seed}: {wrong}" for wrong in tally.wrong]

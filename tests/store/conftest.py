@@ -21,6 +21,7 @@ class Desk:
     def __init__(self, path: Path, *, on_loop: bool = False, **options: Any) -> None:
         self.path = path
         self._on_loop = on_loop
+        self.is_open = False
         self.system = ScriptedSystem()
         limits = replace(Limits(), **{name: options.pop(name) for name in list(options) if name.endswith("_max")})
         options = {"record_format": PLAIN, "durability": Durability.FENCE} | options
@@ -28,7 +29,9 @@ class Desk:
 
     def open(self) -> Opened:
         """Open the session."""
-        return self.store.open()
+        opened = self.store.open()
+        self.is_open = True
+        return opened
 
     def append(self, *lines: bytes, **options: Any) -> Report:
         """Append one batch; a torn foreign line is ended as the driver does it."""
@@ -101,7 +104,8 @@ def new_desk(session_path: Path, request: pytest.FixtureRequest) -> Iterator[Ope
     yield make
     for desk in desks:
         desk.system.mend()
-        desk.close()
+        if desk.is_open:
+            desk.close()
 
 
 @pytest.fixture
