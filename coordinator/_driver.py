@@ -1,4 +1,4 @@
-"""The writer task: take the next effect, perform it in a thread, report it, settle the waiters.
+"""The writer task: take the next effect, perform it here or in a thread, report it, settle the waiters.
 
 It is made of callbacks rather than of a task: nothing can cancel a callback, an idle session costs nothing, and
 everything that is submitted in one turn of the loop goes into one batch. Only this module changes a store.
@@ -30,6 +30,9 @@ from ._waiting import empty_context
 
 RETRY_SECONDS_FIRST = 0.05
 RETRY_SECONDS_MAX = 5.0
+BATCH_BYTES_ENOUGH = 192 * 1024
+"""When this much waits the turn of the loop is not waited for: a flood then needs 20 MB of memory instead of 150."""
+BEHIND_BYTES = 2 * 1024 * 1024
 AT_ONCE_MAX = 32
 """How many batches of one record may be written in one turn of the loop: a writer that never waits starves others."""
 
@@ -40,8 +43,8 @@ class Driver:
     """Moves one machine and its store forward, one effect at a time."""
 
     __slots__ = (
-        "_alone", "_at_once", "_breaker", "_busy", "_context", "_executor", "_idle", "_loop", "_retry",
-        "_retry_seconds", "_scheduled", "_tell", "machine", "on_idle", "store",
+        "_alone", "_at_once", "_breaker", "_context", "_executor", "_idle", "_loop", "_retry",
+        "_retry_seconds", "_scheduled", "_tell", "_telling", "machine", "on_idle", "store",
     )  # fmt: skip
 
     def __init__(
@@ -61,8 +64,8 @@ class Driver:
         self._loop = asyncio.get_running_loop()
         self._context = empty_context()
         self._scheduled = False
-        self._busy = False
-        """Whether this code runs now; what it tells others of may call it again."""
+        self._telling = False
+        """Whether observers and plugins are being told: what they append now is written afterwards."""
         self._alone = False
         """Whether the last batch was that of one call, written here: then waiting for others to join is in vain."""
         self._at_once = AT_ONCE_MAX
@@ -78,6 +81,11 @@ class Driver:
         if self.machine.events:
             self._report_events()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a batch is under way in a thread, and enough for several more waits already."""
+        return self.machine.running is not None and self.machine.inbox.room.bytes >= BEHIND_BYTES
+
     def write_now(self, group: Group) -> None:
         """Write what was just accepted before returning, if it is all there is to do; otherwise `wake`."""
         if self._alone and self._can_write_now(group):
@@ -86,10 +94,17 @@ class Driver:
             self._at_once -= 1
             self._context.run(self._serve)
         if not group.done:
-            self.wake()
+            self.write_soon()
+
+    def write_soon(self) -> None:
+        """Write what was accepted at the end of this turn of the loop, or now, if it is enough for a batch."""
+        enough = self.machine.inbox.room.bytes >= BATCH_BYTES_ENOUGH
+        if enough and self.machine.running is None and not self._telling:
+            self._context.run(self._serve)
+        self.wake()
 
     def _can_write_now(self, group: Group) -> bool:
-        if self._busy or not self._at_once:
+        if self._telling or not self._at_once:
             return False
         machine = self.machine
         queue = machine.inbox.queue
@@ -124,13 +139,9 @@ class Driver:
 
     def _serve(self) -> Effect | None:
         """Perform the next effect: here, if that waits for no disk, otherwise in a thread."""
-        self._busy = True
-        try:
-            effect = self._next_effect()
-            if effect is not None:
-                self._perform_somewhere(effect)
-        finally:
-            self._busy = False
+        effect = self._next_effect()
+        if effect is not None:
+            self._perform_somewhere(effect)
         return effect
 
     def _next_effect(self) -> Effect | None:
@@ -222,9 +233,15 @@ class Driver:
         self._report_events()
 
     def _report_events(self) -> None:
-        events, self.machine.events = self.machine.events, []
-        for event in events:
-            self._tell(self.machine.path, event)
+        # In their order, also if whoever is told does something that is another event.
+        while self.machine.events and not self._telling:
+            events, self.machine.events = self.machine.events, []
+            self._telling = True
+            try:
+                for event in events:
+                    self._tell(self.machine.path, event)
+            finally:
+                self._telling = False
 
     # Timers
 

@@ -175,7 +175,7 @@ class Engine:
         try:
             return self.machine.offer(writer, drafts, wait=wait, fence=fence, advance=in_hook(self.machine))
         finally:
-            self.driver.wake()
+            self.driver.write_soon()
             self.watch_waiting()
 
     async def settle(self, group: Group) -> list[Receipt]:

@@ -114,6 +114,8 @@ class Writer:
         have to wait for room. Cancelled before it was accepted, nothing is written.
         """
         drafts = self._engine.encode_one(record)
+        if self._engine.driver.is_behind:
+            await asyncio.sleep(0)  # or a loop of submits would fill all the room before the disk's answer is heard
         if not self._engine.is_ready:
             await self._engine.ready()
         wait_for_room = not self._would_wait_for_oneself()

@@ -7,6 +7,7 @@ import socket
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,14 @@ class SessionLock:
 
 def _signature(opened: str) -> bytes:
     pid = os.getpid()
-    about = {"pid": pid, "host": socket.gethostname(), "opened": opened, "start_ticks": start_ticks(pid)}
+    about = {"pid": pid, "host": socket.gethostname(), "opened": opened, "start_ticks": _own_start_ticks(pid)}
     return orjson.dumps(about, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@lru_cache(maxsize=1)
+def _own_start_ticks(pid: int) -> int | None:
+    # Asked once per process (a forked child has another pid): the kernel takes a millisecond to answer.
+    return start_ticks(pid)
 
 
 def start_ticks(pid: int) -> int | None:
