@@ -218,7 +218,7 @@ class Coordinator:
         engine = Engine(
             machine, driver, transform=self._transform, host=self._host, names=self._names, lot=self._parking_lot
         )
-        session = Session(engine, damaged=opened.damaged, forget=self._forgotten)
+        session = Session(engine, damaged=opened.damaged, notes=opened.notes, forget=self._forgotten)
         engine.session = session
         self._sessions[path] = session
         machine.events.append(SessionOpened(path, machine.revision, opened.healed, opened.damaged, opened.notes))

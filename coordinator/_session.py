@@ -33,12 +33,13 @@ class Session:
     An async context manager. Opening a path twice gives the same session, and the last `aclose()` closes it.
     """
 
-    __slots__ = ("_closing", "_damaged", "_engine", "_forget", "_machine", "_reopening", "_users", "_writers")
+    __slots__ = ("_closing", "_damaged", "_engine", "_forget", "_machine", "_notes", "_reopening", "_users", "_writers")
 
-    def __init__(self, engine: Engine, *, damaged: int, forget: Callable[[Path], None]) -> None:
+    def __init__(self, engine: Engine, *, damaged: int, notes: tuple[str, ...], forget: Callable[[Path], None]) -> None:
         self._engine = engine
         self._machine = engine.machine
         self._damaged = damaged
+        self._notes = notes
         self._users = 0
         self._writers: dict[str, Writer] = {}
         self._forget = forget
@@ -83,7 +84,8 @@ class Session:
 
     def statistics(self) -> SessionStatistics:
         """Return a snapshot of what is queued, held, written, and who has the turn."""
-        return session_statistics(self._machine, map(state_of, self._writers.values()), self._damaged)
+        writers = map(state_of, self._writers.values())
+        return session_statistics(self._machine, writers, damaged=self._damaged, notes=self._notes)
 
     # Writing
 

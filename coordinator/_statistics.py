@@ -50,6 +50,8 @@ class SessionStatistics:
     turns: tuple[TurnStatistics, ...]
     turns_waiting: int
     damaged_lines: int
+    notes: tuple[str, ...]
+    """What opening has found that a person should know: a place where locks mean little, a file not read in full."""
     last_change: Change | None
 
     @property
@@ -92,7 +94,9 @@ class CoordinatorStatistics:
     observer_failures: int
 
 
-def session_statistics(machine: Machine, writers: Iterable[WriterState], damaged: int) -> SessionStatistics:
+def session_statistics(
+    machine: Machine, writers: Iterable[WriterState], *, damaged: int, notes: tuple[str, ...]
+) -> SessionStatistics:
     """Take a snapshot of one session."""
     now = time.monotonic()
     inbox, turns = machine.inbox, machine.fences.turns
@@ -110,6 +114,7 @@ def session_statistics(machine: Machine, writers: Iterable[WriterState], damaged
         turns=tuple(TurnStatistics(f.writer.name, f.shared, now - f.since) for f in turns.holders),
         turns_waiting=len(turns.line),
         damaged_lines=damaged,
+        notes=notes,
         last_change=None if machine.last_change is None else machine.last_change.change,
     )
 

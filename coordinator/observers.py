@@ -21,6 +21,7 @@ from ._core._events import (
     FenceBroken,
     ForeignChange,
     PluginFailed,
+    SessionOpened,
     WaitingLong,
 )
 
@@ -40,7 +41,8 @@ def log_events(logger: Any = None) -> Observer:
         target = logger if logger is not None else _default_logger()
         values = {field.name: getattr(event, field.name) for field in fields(event)}
         values["path"] = None if event.path is None else str(event.path)
-        (target.warning if isinstance(event, _LOUD) else target.debug)(event.name, **values)
+        loud = isinstance(event, _LOUD) or (isinstance(event, SessionOpened) and event.notes)
+        (target.warning if loud else target.debug)(event.name, **values)
 
     return observe
 

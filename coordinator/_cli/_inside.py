@@ -6,6 +6,7 @@ Everything else here is written with public names, like anybody's gateway.
 from coordinator._core._events import SessionClosed, SessionOpened
 from coordinator._core._lines import LINE_BYTES_MAX, LINE_FEED, Line, LineSplitter, TailRepair
 from coordinator._store._heal import find_repair
+from coordinator._store._kinds import find_doubt
 from coordinator._store._lock import find_owner, lock_path
 from coordinator._store._paths import path_error, session_path
 from coordinator._store._system import System
@@ -19,6 +20,7 @@ __all__ = [
     "SessionOpened",
     "System",
     "TailRepair",
+    "find_doubt",
     "find_owner",
     "find_repair",
     "lock_path",

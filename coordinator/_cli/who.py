@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ._files import reading
+from ._inside import find_doubt
 from ._options import FileArgument, JsonOption
 from ._output import facts, output, path_text
 from ._processes import Opener, Openers, Owner, find_live_owner, find_openers, read_signature
@@ -20,15 +21,18 @@ def who(file: FileArgument, as_json: JsonOption = False) -> None:
     Exit status: 0 whether or not there is one, 2 wrong usage or not readable.
     """
     with output(file, as_json=as_json) as out, reading(file) as reader:
-        owner, openers = find_live_owner(file), find_openers(reader.path)
+        owner, openers, doubt = find_live_owner(file), find_openers(reader.path), find_doubt(reader.path)
         if as_json:
             named = None if owner is None else asdict(owner)
             found = [asdict(opener) for opener in openers.found]
-            out.data({"path": file, "owner": named, "openers": found, "openers_complete": openers.complete})
+            out.data({
+                "path": file, "owner": named, "openers": found, "openers_complete": openers.complete, "doubt": doubt,
+            })  # fmt: skip
             return
         changed = f"{size_text(reader.end)}, changed {age_text(time.time() - reader.found.st_mtime)} ago"
         out.show(path_text(file))
-        out.show(facts([("file", changed), ("owner", _owner_text(file, owner)), ("open in", _openers_text(openers))]))
+        told = [("file", changed), ("owner", _owner_text(file, owner)), ("open in", _openers_text(openers))]
+        out.show(facts(told if doubt is None else [*told, ("beware", doubt)]))
 
 
 def _owner_text(path: Path, owner: Owner | None) -> str:

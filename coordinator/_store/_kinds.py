@@ -10,9 +10,6 @@ import os
 import re
 from pathlib import Path
 
-from ._scan import BLOCK_BYTES
-from ._system import System
-
 MOUNTS = Path("/proc/self/mountinfo")
 _SHARED = "a lock may not hold against other machines, and what they write may be seen late"
 _NAMELESS = "inode numbers are made up while the file is in use, and times are coarse"
@@ -25,10 +22,10 @@ _DOUBTS = {
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
-def find_doubt(system: System, path: Path) -> str | None:
+def find_doubt(path: Path) -> str | None:
     """Say why metadata cannot be relied on where this path is; None if there is no reason to think so."""
     try:
-        kind = kind_at(_read_mounts(system), path)
+        kind = kind_at(MOUNTS.read_bytes(), path)
     except (OSError, ValueError, IndexError):
         return None
     doubt = _DOUBTS.get(kind.partition(".")[0])
@@ -48,15 +45,3 @@ def kind_at(mounts: bytes, path: Path) -> str:
 
 def _unescape(escaped: re.Match[bytes]) -> bytes:
     return bytes([int(escaped[1], 8)])
-
-
-def _read_mounts(system: System) -> bytes:
-    fd = system.open(MOUNTS, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        blocks, end = list[bytes](), 0
-        while block := system.pread(fd, BLOCK_BYTES, end):
-            blocks.append(block)
-            end += len(block)
-        return b"".join(blocks)
-    finally:
-        system.close(fd)

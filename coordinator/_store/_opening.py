@@ -13,6 +13,7 @@ from .._core._lines import LINE_BYTES_MAX, TailRepair
 from .._core._values import Record, Tail
 from ._content import Content, digesting, look, new_digest
 from ._heal import find_repair, heal
+from ._kinds import find_doubt
 from ._paths import identity, open_files, path_error
 from ._scan import Findings, MovedError, find_line_start, read_exactly, read_range, scan_lines
 from ._system import EXISTING, System
@@ -37,7 +38,7 @@ class Loaded:
 class Opener:
     """Opens one path: finds, heals and reads the file there."""
 
-    __slots__ = ("_content_check_bytes_max", "_path", "_system", "format")
+    __slots__ = ("_content_check_bytes_max", "_doubt", "_path", "_system", "format")
 
     def __init__(
         self, system: System, path: Path, record_format: RecordFormat, *, content_check_bytes_max: int | None
@@ -46,10 +47,17 @@ class Opener:
         self._path = path
         self.format = record_format
         self._content_check_bytes_max = content_check_bytes_max
+        self._doubt: str | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of the place where the file is."""
+        return () if self._doubt is None else (self._doubt,)
 
     def is_small(self, size: int) -> bool:
         """Whether a file of this size is read at opening and at every comparison."""
-        return self._content_check_bytes_max is None or size <= self._content_check_bytes_max
+        most = self._content_check_bytes_max
+        return most is None or size <= most or self._doubt is not None
 
     def probe(self) -> bool:
         """Say whether there is a file, raise `PathError` if it could not be opened; touches nothing."""
@@ -93,6 +101,7 @@ class Opener:
 
         Raises `PathError`, `FormatError` (both leave the file as it is) and `WriteFailedError` (healing failed).
         """
+        self._doubt = find_doubt(self._path)
         for _ in range(ATTEMPTS_MAX):
             fd = self.open_descriptor()
             if fd is None:
@@ -118,7 +127,7 @@ class Opener:
         header = self._read_header(fd, size - repair.cut)
         healed = self._heal(fd, size, repair)
         size = size - repair.cut + repair.needs_line_feed
-        loaded = Loaded(content, header, healed=healed)
+        loaded = Loaded(content, header, healed=healed, notes=self.notes)
         before = self._system.fstat(fd)
         self._read(loaded, fd, size)
         content.mark_synced()
@@ -154,7 +163,7 @@ class Opener:
         if not self.is_small(size):
             content.replace_digest(None)
             loaded.tail = self._find_tail(fd, size)
-            loaded.notes = ("a large file: only its end was read, damage before it was not looked for",)
+            loaded.notes += ("a large file: only its end was read, damage before it was not looked for",)
             return
         findings, digest = Findings(self.format, records=None), new_digest()
         scan_lines(digesting(digest, read_range(self._system, fd, 0, size)), 0, findings)

@@ -23,6 +23,8 @@ from ._publish import NewFile, exchange, exchange_back, new_file
 from ._scan import MovedError, read_range
 from ._system import System
 
+WAITS_MAX = 8
+
 
 class Source:
     """The records of the old file, read lazily; header and damaged lines are carried over as they are."""
@@ -61,7 +63,7 @@ class Source:
 class Rewriter:
     """Carries out one `Rewrite` after the other."""
 
-    __slots__ = ("_comparer", "_durable", "_format", "_record_bytes_max", "_system", "_tail")
+    __slots__ = ("_comparer", "_durable", "_format", "_record_bytes_max", "_system", "_tail", "_waits")
 
     def __init__(
         self,
@@ -78,9 +80,29 @@ class Rewriter:
         self._format = record_format
         self._record_bytes_max = record_bytes_max
         self._tail = Tail()
+        self._waits = 0
 
     def rewrite(self, content: Content, effect: Rewrite) -> Report:
-        """Write the new file, publish it, and look at what it has displaced."""
+        """Write the new file, publish it, and look at what it has displaced; torn if an unfinished line is in the way.
+
+        Then wait, look once more, and `go_on`.
+        """
+        self._waits = 0
+        return self._attempt(content, effect)
+
+    def go_on(self, content: Content, effect: Rewrite, report: Report) -> Report:
+        """Try again, now that the unfinished foreign line is no more; give up if there is always another one."""
+        self._waits += 1
+        if any(foreign.change.stops for foreign in report.foreign) or report.fault is not None:
+            return report
+        if self._waits > WAITS_MAX:
+            return replace(report, torn=False)
+        if report.torn:
+            return report
+        again = self._attempt(content, effect)
+        return replace(again, foreign=(*report.foreign, *again.foreign))
+
+    def _attempt(self, content: Content, effect: Rewrite) -> Report:
         verdict = self._comparer.compare(content)
         headless = self._format.has_header and content.length == 0  # the first batch brings the header
         if verdict.stops or verdict.torn or content.fd is None or headless:

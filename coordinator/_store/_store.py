@@ -28,7 +28,7 @@ from ._write import Appender
 class Tools:
     """What works on the content of a file while it is owned; thousands of parked sessions do without."""
 
-    __slots__ = ("appender", "comparer", "content", "durable", "rewriter")
+    __slots__ = ("appender", "comparer", "content", "durable", "quick", "rewriter")
 
     def __init__(
         self,
@@ -41,6 +41,8 @@ class Tools:
         record_bytes_max: int,
     ) -> None:
         content.retains = syncs_directory
+        self.quick = system.quick and not opener.notes
+        """Whether the event loop may look and write: not where a look is a question to another machine."""
         self.content = content
         self.durable = Durable(system)
         self.comparer = Comparer(system, lock, opener, self.durable, SuspectSearch(system, content.path))
@@ -125,7 +127,7 @@ class FileStore:
         if loaded is None:
             if not create:
                 raise self._missing()
-            loaded = Loaded(Content(self._system, self.path, generation=generation))
+            loaded = Loaded(Content(self._system, self.path, generation=generation), notes=opener.notes)
         self._begin(loaded.content, opener)
         return loaded
 
@@ -155,7 +157,7 @@ class FileStore:
         A hop to a thread and back costs ten times what a small batch does.
         """
         assert effect.expected == self.revision, "the core believes in another revision than the store"
-        if not self._system.quick:
+        if not self._owned.quick:
             return None
         if isinstance(effect, Append):
             return self._owned.appender.append_quickly(self._owned.content, effect)
@@ -178,7 +180,9 @@ class FileStore:
         """End the unfinished foreign line that `report` tells of, and complete the report; it may be torn again."""
         if isinstance(effect, Append):
             return self._note_sync(self._owned.appender.finish(self._owned.content, effect, report))
-        sync = (isinstance(effect, Compare) and effect.sync) or report.tail is not None
+        if isinstance(effect, Rewrite) and report.tail is None:
+            return self._note_sync(self._go_on(effect, self._look(report, end_torn=True)))
+        sync = isinstance(effect, Rewrite) or (isinstance(effect, Compare) and effect.sync)
         return self._note_sync(self._synced(self._look(report, end_torn=True), sync=sync))
 
     def _compare(self, effect: Compare) -> Report:
@@ -195,7 +199,12 @@ class FileStore:
         return replace(report, revision=self.revision, foreign=tuple(found), torn=torn)
 
     def _rewrite(self, effect: Rewrite) -> Report:
-        report = self._owned.rewriter.rewrite(self._owned.content, effect)
+        return self._published(self._owned.rewriter.rewrite(self._owned.content, effect))
+
+    def _go_on(self, effect: Rewrite, report: Report) -> Report:
+        return self._published(self._owned.rewriter.go_on(self._owned.content, effect, report))
+
+    def _published(self, report: Report) -> Report:
         return self._synced(report, sync=report.refused is None and not report.torn)
 
     def _sync(self) -> Report:
