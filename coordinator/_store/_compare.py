@@ -60,24 +60,29 @@ class Comparer:
         """Compare; small or suspect files are read, and what others appended is adopted.
 
         An unfinished line at the end is only reported; with `end_torn` one is ended by our line feed and adopted.
-        Reads at most three times: whoever changes the file during the last one is found by the next comparison.
+        Reads at most three times: whoever changes the file during the last one is found by the next comparison. A file
+        that could not be read even once, because it was never the one that was looked at, is not what we believe.
         Raises `OSError` if the file cannot be looked at or read; what was adopted until then is in the list `into`.
         """
         verdict = Verdict([] if into is None else into)
         if not carry_over(self._system, content):
             verdict.foreign.append(self.foreign(Change.REWRITTEN, content, look(self._system, content.path)))
             return verdict
+        found, moved = None, False
         for _ in range(READS_MAX):
-            found, held = look(self._system, content.path), self._lock.held()
+            found, held, moved = look(self._system, content.path), self._lock.held(), False
             if held and self._is_quiet(content, found):
                 break
             try:
                 change = self._judge(content, found, verdict, held=held, end_torn=end_torn)
             except MovedError:
+                moved = True
                 continue
             end_torn = end_torn and change is not Change.TORN
             if verdict.stops or verdict.torn or self._is_settled(content, found):
                 break
+        if moved:
+            verdict.foreign.append(self.foreign(_unread(content, found), content, found))
         return verdict
 
     def is_quiet(self, content: Content) -> bool:
@@ -174,7 +179,7 @@ class Comparer:
 
     def _open_equal(self, content: Content, found: os.stat_result | None) -> int | None:
         """Open the file at the path if it is another one with the bytes we believe in."""
-        if found is None or content.fd is None or content.is_at(found):
+        if found is None or content.fd is None or content.is_at(found) or found.st_size != content.length:
             return None
         if content.digest is None:
             content.replace_digest(self._digest_of(content.fd, content.length))
@@ -184,18 +189,23 @@ class Comparer:
     def open_other(
         self, content: Content, found: os.stat_result, digests: Sequence[Digest], lengths: Sequence[int]
     ) -> int | None:
-        """Open another file that now has our path if its content is one of these; None if not."""
+        """Open another file that now has our path if its content is one of these; None if not.
+
+        `MovedError` if it is not the one that was looked at any more.
+        """
         if found.st_size not in lengths:
             return None
         try:
             fd = self._system.open(content.path, EXISTING)
-        except (FileNotFoundError, PermissionError):
+        except FileNotFoundError:
+            raise MovedError from None
+        except PermissionError:
             return None
         try:
-            there = self._system.fstat(fd)
+            if identity(self._system.fstat(fd)) != identity(found):
+                raise MovedError
             digest = digests[lengths.index(found.st_size)].digest()
-            same_file = identity(there) == identity(found)
-            if same_file and self._digest_of(fd, found.st_size).digest() == digest:
+            if self._digest_of(fd, found.st_size).digest() == digest:
                 kept, fd = fd, -1
                 return kept
             return None
@@ -210,6 +220,7 @@ class Comparer:
         content.hold(fd, found)
         content.accept_times(found)
         self._durable.wrote()
+        self._durable.named([content.path.parent])  # whoever renamed it into place may not have synced that
 
     def adopt(
         self, content: Content, end: int, found: os.stat_result, *, change: Change | None = None, slipped: bool = False
@@ -264,6 +275,7 @@ class Comparer:
         if loaded is None:
             raise MovedError
         content.take(loaded.content)
+        self._durable.named([content.path.parent])
         if loaded.content.length:
             foreign = self.adopt(content, loaded.content.length, found, change=Change.APPENDED)
             verdict.foreign.append(replace(foreign, header=loaded.header))
@@ -295,3 +307,12 @@ def _retaining(content: Content, blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         content.retain(block)
         yield block
+
+
+def _unread(content: Content, found: os.stat_result | None) -> Change:
+    """Say what happened to a file that moved under every attempt to read it."""
+    if found is None:
+        return Change.VANISHED
+    if not content.is_at(found):
+        return Change.REPLACED
+    return Change.TRUNCATED if found.st_size < content.length else Change.REWRITTEN

@@ -9,10 +9,12 @@ from .._core._lines import LINE_FEED
 from .._core._values import Change
 from ._batch import Batch, Round
 from ._compare import Comparer
-from ._content import Content
+from ._content import Content, look
 from ._placing import Run, place_lines, place_lines_in_order
 from ._scan import MovedError, ends_line, read_exactly
 from ._system import System
+
+LOOKS_MAX = 3
 
 
 class Sorted(Enum):
@@ -40,8 +42,15 @@ class Sorter:
     def sort(self, content: Content, batch: Batch, current: Round, found: os.stat_result | None) -> Sorted:
         """Say what has become of a write whose second look did not show what was expected."""
         batch.may_stand_at(current.pieces[0][0])
-        if found is not None and not content.is_at(found) and self._comparer.held():
-            return self._sort_other_file(content, batch, current, found)
+        for _ in range(LOOKS_MAX):
+            if found is None or content.is_at(found) or not self._comparer.held():
+                break
+            try:
+                return self._sort_other_file(content, batch, current, found)
+            except MovedError:  # it is yet another one by now
+                found = look(self._system, content.path)
+        else:
+            return self._stop(content, batch, Change.REPLACED, found)
         try:
             change = self._lost(content, current, found)
             if change is None and found is not None:

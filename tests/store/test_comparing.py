@@ -61,6 +61,55 @@ def test_a_quiet_comparison_of_a_large_file_reads_nothing(large: Desk) -> None:
     assert large.system.calls == ["lstat", "lstat"]
 
 
+def test_a_large_file_that_cannot_be_read_to_its_end_is_not_what_we_believe(new_desk: OpenDesk) -> None:
+    """Its digest was never known, and its inode was cut before an equal copy of the rest took the path."""
+    desk = new_desk(content_check_bytes_max=0)
+    desk.path.write_bytes(b'{"old":1}\n{"old":2}\n')
+    desk.open()
+    with desk.path.open("r+b") as file:
+        file.truncate(10)
+    shutil.copy(desk.path, desk.path.with_name("copy"))
+    desk.path.with_name("copy").replace(desk.path)
+    assert changes(desk.compare()) == [Change.REPLACED]
+
+
+def test_a_file_that_is_never_the_one_that_was_looked_at_is_not_what_we_believe(new_desk: OpenDesk) -> None:
+    """Every attempt to read it ends before its end: that is no proof that nothing has changed."""
+    desk = new_desk(content_check_bytes_max=0)
+    desk.path.write_bytes(b'{"old":1}\n{"old":2}\n')
+    desk.open()
+
+    def cut_and_grow() -> None:
+        desk.path.write_bytes(b"")
+        desk.system.act_at("lstat", lambda: desk.path.write_bytes(b'{"new":1}\n{"new":2}\n'))
+        desk.system.act_at("pread", cut_and_grow)
+
+    os.utime(desk.path, ns=(1, 1))
+    desk.system.act_at("pread", cut_and_grow)
+    assert changes(desk.compare())[-1].stops
+
+
+@pytest.mark.parametrize("when", ["compare", "append"])
+def test_an_equal_copy_that_is_replaced_by_another_while_it_is_opened_is_no_takeover(desk: Desk, when: str) -> None:
+    """An editor that saves twice has changed nothing."""
+
+    def save() -> None:
+        copy = desk.path.with_name("copy")
+        copy.write_bytes(desk.path.read_bytes())
+        copy.replace(desk.path)
+
+    if when == "compare":
+        save()
+        desk.system.act_at("open", save)
+        assert changes(desk.compare()) == [Change.TOUCHED]
+    else:
+        desk.system.act_at("position", lambda: (save(), desk.system.act_at("open", save)))
+        report = desk.append(b'{"own":3}\n')
+        assert (changes(report), desk.content.count(b'{"own":3}')) == ([Change.TOUCHED], 1)
+        assert report.written is not None
+    assert desk.knows_the_content
+
+
 def test_a_suspect_large_file_is_read_until_it_is_quiet(large: Desk) -> None:
     """Suspicion ends with one equal read that had the same stat before and after it."""
     large.path.chmod(0o640)
