@@ -15,7 +15,7 @@ from ._ledger import Ledger
 from ._tickets import Group
 from ._trouble import takeover
 from ._turns import FenceStage, FenceState, Turns
-from ._values import Change
+from ._values import Change, Outcome
 
 
 class Fences:
@@ -74,8 +74,13 @@ class Fences:
     def _tolerated(fence: FenceState, foreign: Foreign) -> bool:
         return foreign.change is Change.APPENDED and fence.tolerates(foreign)
 
-    def error(self, fence: FenceState, *, usable: bool) -> CoordinatorError:
+    def error(self, fence: FenceState, *, usable: bool, outcome: Outcome | None = None) -> CoordinatorError:
         """Build a fresh error for a broken fence, with everything that was given to it so far."""
+        error = self._error(fence, usable=usable)
+        error.outcome = error.outcome or outcome
+        return error
+
+    def _error(self, fence: FenceState, *, usable: bool) -> CoordinatorError:
         if fence.cause is not None:
             return takeover(
                 fence.cause,

@@ -158,7 +158,7 @@ class Machine:
         if fence.broken:
             fence.unwritten += [draft.record for draft in group.drafts]
             fence.told = True
-            raise self.broken_error(fence)
+            raise self.broken_error(fence, Outcome.NOT_WRITTEN)
         if fence.stage is not FenceStage.ACTIVE:
             raise self.fence_over_error()
         group.stage = Stage.QUEUED
@@ -307,9 +307,9 @@ class Machine:
         for fence in self.fences.turns.grant(may_overlap=not self.inbox.held):
             fence.turn.resolve()
 
-    def broken_error(self, fence: FenceState) -> CoordinatorError:
-        """Build the error of a broken fence, as of now."""
-        return self.fences.error(fence, usable=self.trouble is None)
+    def broken_error(self, fence: FenceState, outcome: Outcome | None = None) -> CoordinatorError:
+        """Build the error of a broken fence, as of now; `outcome` is that of a record which it is about."""
+        return self.fences.error(fence, usable=self.trouble is None, outcome=outcome)
 
     # Effects
 

@@ -55,7 +55,8 @@ class TakeBack:
         """Cut these bytes of ours, looked at directly before; False if that failed and is not `needed`."""
         assert content.fd is not None
         end = start + len(data)
-        if self._system.fstat(content.fd).st_size != end or read_exactly(self._system, content.fd, start, end) != data:
+        # The size last: what somebody appends while we read must not be cut away.
+        if read_exactly(self._system, content.fd, start, end) != data or self._system.fstat(content.fd).st_size != end:
             raise MovedError
         try:
             self._system.truncate(content.fd, start)

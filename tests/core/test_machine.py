@@ -348,6 +348,17 @@ def test_closing_takes_the_turn_from_a_fence_whose_hooks_still_run() -> None:
         fence.entered.result()
 
 
+def test_a_record_for_a_fence_that_a_disk_has_broken_is_known_not_to_be_written() -> None:
+    """Errors about a record say whether it may be sent again."""
+    world = World()
+    fence = world.enter(world.writer("chat"))
+    world.run()
+    fail(world.machine, OSError("broken"))
+    with pytest.raises(WriteFailedError) as caught:
+        world.offer(fence.writer, fence=fence)
+    assert caught.value.outcome is Outcome.NOT_WRITTEN
+
+
 def test_syncs_are_due_as_the_durability_says() -> None:
     """ALWAYS syncs each batch, FENCE at the fence, NONE never."""
     seen = {}

@@ -105,10 +105,19 @@ def test_bytes_that_only_have_the_length_of_ours_are_never_cut(desk: Desk) -> No
         os.truncate(desk.path, len(BEFORE))
         append_to(desk.path, b"{ }\n")()
 
-    desk.system.act_at("fstat", replace_tail)
+    desk.system.act_at("pread", replace_tail)
     assert desk.append(*OWN).written is None
     assert desk.content == BEFORE + b"{ }\n"
     assert [foreign.change for foreign in desk.compare().foreign] == [Change.REWRITTEN]
+
+
+def test_what_is_appended_while_the_tail_is_read_is_not_cut_away(desk: Desk) -> None:
+    """The size is looked at last: only the instant before the cut itself is left."""
+    desk.system.shorten(4)
+    desk.system.fail("write", error(errno.ENOSPC), skip=1)
+    desk.system.act_at("fstat", append_to(desk.path, FOREIGN))
+    assert desk.append(*OWN).written is None
+    assert desk.content.endswith(FOREIGN)
 
 
 def test_pieces_with_foreign_bytes_between_them_fail_the_session(desk: Desk) -> None:
