@@ -120,6 +120,14 @@ def test_what_is_appended_while_the_tail_is_read_is_not_cut_away(desk: Desk) -> 
     assert desk.content.endswith(FOREIGN)
 
 
+def test_a_write_that_takes_nothing_is_an_error_and_not_tried_for_ever(desk: Desk) -> None:
+    """A broken file system, or a broken tracer, must not hang the writer."""
+    desk.system.shorten(0)
+    report = desk.append(*OWN)
+    assert outcome(report) == (None, Fault.WRITE, errno.EIO)
+    assert desk.content == BEFORE
+
+
 def test_pieces_with_foreign_bytes_between_them_fail_the_session(desk: Desk) -> None:
     """Some lines of the batch may stand whole, some not: only reopening can count them."""
     desk.system.shorten(14, 6)
