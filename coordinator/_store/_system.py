@@ -43,7 +43,10 @@ class System:
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write, possibly less than was given; the interpreter repeats an interrupted call."""
-        return os.write(fd, data)
+        count = os.write(fd, data)
+        if count <= 0 and data:  # no file system should; asking it again for ever would be worse than an error
+            raise OSError(errno.EIO, "the write took nothing and gave no reason")
+        return count
 
     def position(self, fd: int) -> int:
         """Return the file offset, which is the end of our own bytes after a write with `O_APPEND`."""

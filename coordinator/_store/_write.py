@@ -223,9 +223,6 @@ class Appender:
             count = self._system.write(fd, memoryview(current.data)[written:] if written else current.data)
         except OSError as error:
             current.error = error
-            return
-        if count <= 0:  # no file system should; asking it for ever would be worse than an error
-            current.error = OSError(errno.EIO, "the write took nothing and gave no reason")
         else:
             current.pieces.append((self._system.position(fd) - count, count))
 
