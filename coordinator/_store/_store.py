@@ -37,16 +37,16 @@ class Tools:
         lock: SessionLock,
         opener: Opener,
         *,
-        syncs_directory: bool,
+        retains: bool,
         record_bytes_max: int,
     ) -> None:
-        content.retains = syncs_directory
+        content.retains = retains
         self.quick = system.quick and not opener.notes
         """Whether the event loop may look and write: not where a look is a question to another machine."""
         self.content = content
         self.durable = Durable(system)
         self.comparer = Comparer(system, lock, opener, self.durable, SuspectSearch(system, content.path))
-        self.appender = Appender(system, self.comparer, self.durable, syncs_directory=syncs_directory)
+        self.appender = Appender(system, self.comparer, self.durable)
         self.rewriter = Rewriter(system, self.comparer, self.durable, opener.format, record_bytes_max=record_bytes_max)
 
 
@@ -54,7 +54,7 @@ class FileStore:
     """One session file: implements `Store`. All but `perform_quickly` may block; one call at a time, in any thread."""
 
     __slots__ = (
-        "_create", "_format", "_limits", "_lock", "_parked", "_root", "_syncs_directory", "_system", "_tools", "path",
+        "_create", "_format", "_limits", "_lock", "_parked", "_retains", "_root", "_system", "_tools", "path",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +74,7 @@ class FileStore:
         self._format = record_format
         self._limits = limits
         self._system = system or System()
-        self._syncs_directory = durability is not Durability.NONE
+        self._retains = durability is not Durability.NONE
         self._lock = SessionLock(self._system, self.path)
         self._tools: Tools | None = None
         self._parked: Remembered | None = None
@@ -84,7 +84,7 @@ class FileStore:
         self._parked = None
         self._tools = Tools(
             content, self._system, self._lock, opener,
-            syncs_directory=self._syncs_directory, record_bytes_max=self._limits.record_bytes_max,
+            retains=self._retains, record_bytes_max=self._limits.record_bytes_max,
         )  # fmt: skip
 
     @property
@@ -113,8 +113,7 @@ class FileStore:
         except BaseException:
             self._lock.release()
             raise
-        if self._syncs_directory:
-            self._owned.durable.named(new_names)
+        self._owned.durable.named(new_names)
         return self._opened(loaded)
 
     def _opener(self) -> Opener:
@@ -245,8 +244,7 @@ class FileStore:
         if rebuilt:
             loaded.content.watch(before)
         before.release()
-        if self._syncs_directory:
-            self._owned.durable.named(new_names)
+        self._owned.durable.named(new_names)
         fd, end = loaded.content.fd, loaded.content.length
         if fd is None:
             return self._opened(loaded, (None,) * len(effect.attempted))

@@ -28,14 +28,13 @@ class Appender:
     """Writes batches behind the content, and says exactly where each line stands."""
 
     __slots__ = (
-        "_begun", "_comparer", "_durable", "_parked", "_sorter", "_syncs_directory", "_system", "_takeback",
+        "_begun", "_comparer", "_durable", "_parked", "_sorter", "_system", "_takeback",
     )  # fmt: skip
 
-    def __init__(self, system: System, comparer: Comparer, durable: Durable, *, syncs_directory: bool) -> None:
+    def __init__(self, system: System, comparer: Comparer, durable: Durable) -> None:
         self._system = system
         self._comparer = comparer
         self._durable = durable
-        self._syncs_directory = syncs_directory
         self._sorter = Sorter(system, comparer)
         self._takeback = TakeBack(system)
         self._parked: Batch | None = None
@@ -146,8 +145,7 @@ class Appender:
                 raise
             return verdict
         content.hold(fd, self._system.fstat(fd))
-        if self._syncs_directory:
-            self._durable.named([content.path.parent])
+        self._durable.named([content.path.parent])
         return Verdict()
 
     # The write

@@ -27,6 +27,14 @@ async def test_none_leaves_everything_to_the_system(session_path: Path) -> None:
     assert syncs(home) == 0
 
 
+async def test_a_sync_that_is_asked_for_makes_a_new_file_durable_with_its_name(session_path: Path) -> None:
+    """Also in NONE: `sync()` means stable storage in every mode, and a file without a name is on none."""
+    async with desk(session_path, durability=Durability.NONE) as home:
+        await home.chat.append(note("first"))
+        await home.session.sync()
+    assert home.interposer.calls.count("sync_directory") == 1
+
+
 async def test_always_syncs_each_batch_before_its_receipts(session_path: Path) -> None:
     """One fdatasync for all records of a batch."""
     async with desk(session_path, durability=Durability.ALWAYS) as home:

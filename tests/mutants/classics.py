@@ -64,8 +64,8 @@ CLASSICS = [
     ),
     Mutant(
         "the tail is cut blindly", STORE + "_takeback.py",
-        "        if self._system.fstat(content.fd).st_size != end or "
-        "read_exactly(self._system, content.fd, start, end) != data:\n            raise MovedError\n", "",
+        "        if read_exactly(self._system, content.fd, start, end) != data or "
+        "self._system.fstat(content.fd).st_size != end:\n            raise MovedError\n", "",
         "tests/store/test_faults.py::test_bytes_that_are_not_ours_are_never_cut",
     ),
     Mutant(
@@ -99,7 +99,8 @@ CLASSICS = [
     ),
     Mutant(
         "the directory of a new file is not synced", STORE + "_write.py",
-        "            self._durable.named([content.path.parent])\n", "            pass\n",
+        "        self._durable.named([content.path.parent])\n        return Verdict()\n\n    # The write\n",
+        "        return Verdict()\n\n    # The write\n",
         "tests/store/test_appending.py::test_the_directory_of_a_new_file_is_synced",
     ),
     Mutant(
