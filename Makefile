@@ -20,14 +20,14 @@ $(VENV)/.pip:
 	@$(PIP) --upgrade 'pip>=25.1'   # the first that knows dependency groups
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.pip pyproject.toml
-	@echo "· installing the library and what the demo needs"
-	@$(PIP) --editable '.[demo]'
+$(VENV)/.demo: $(VENV)/.pip pyproject.toml $(PLUGINS)
+	@echo "· installing the library, its plugins, and what the demo and the gateway need"
+	@$(PIP) --editable '.[demo,gateway]' $(PLUGINS:%/pyproject.toml=--editable ./%)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.pip pyproject.toml $(PLUGINS)
 	@echo "· installing the library and the tools for its development"
-	@$(PIP) --editable '.[demo,uvloop]' $(PLUGINS:%/pyproject.toml=--editable ./%) --group dev
+	@$(PIP) --editable '.[demo,gateway,uvloop]' $(PLUGINS:%/pyproject.toml=--editable ./%) --group dev
 	@touch $@ $(VENV)/.demo
 
 ##@ Use
@@ -35,6 +35,10 @@ $(VENV)/.dev: $(VENV)/.pip pyproject.toml $(PLUGINS)
 .PHONY: demo
 demo: $(VENV)/.demo  ## see the problem and the answer, on a real session file (under a minute)
 	@$(RUN) coordinator demo
+
+.PHONY: gateway
+gateway: $(VENV)/.demo  ## start the example gateway, with a stand-in for the model; ARGUMENTS=--help
+	@PYTHONPATH=examples $(RUN) gateway $(ARGUMENTS)
 
 ##@ Develop
 
@@ -88,6 +92,13 @@ kills: $(VENV)/.dev  ## kill a writing process at random moments, again and agai
 
 sweep: $(VENV)/.dev  ## break every system call, kill at every byte; COUNT, STORY, KIND, CASE choose
 	@$(RUN) tests.faults
+
+.PHONY: proof proof-long
+proof: $(VENV)/.dev  ## look for violations in every way there is, in three minutes; the page is build/proof.html
+	@$(RUN) tests.proof $(ARGUMENTS)
+
+proof-long: $(VENV)/.dev  ## the same for hours; stopped, it goes on where it was (ARGUMENTS=--fresh: from the beginning)
+	@$(RUN) tests.proof --long $(ARGUMENTS)
 
 build: $(VENV)/.dev  ## make the wheel and the source archive in dist/
 	@$(PIP) build

@@ -13,7 +13,7 @@ def demo(
     runs: Annotated[int, typer.Option(help="Runs of each round.", min=1, max=64)] = 7,
     seconds: Annotated[float, typer.Option(help="How long the model takes for a chat's reply.", min=0.2, max=60)] = 2.0,
 ) -> None:
-    """Run one gateway without and with the coordinator, then with a real intruder; takes about ten seconds."""
+    """Run one gateway without and with the coordinator, then with a real intruder; takes half a minute at most."""
     try:
         from coordinator._demo import show  # noqa: PLC0415 - only this command needs the extra
     except ModuleNotFoundError as error:

@@ -20,17 +20,17 @@ class Model:
     def __init__(self, server: httpx.AsyncClient, seconds: float, hear: Hear) -> None:
         self._server = server
         self._seconds = seconds
-        self._hear = hear
+        self.hear = hear
 
     async def complete(self, question: Record) -> Record:
         """Stream a reply to the end and return it."""
         pieces: list[str] = []
-        await self._hear(0)
+        await self.hear(0)
         request = {"prompt": text_of(question), "seconds": self._seconds}
         async with self._server.stream("POST", "/v1/messages", json=request) as response:
             response.raise_for_status()
             async for line in response.aiter_lines():
                 if line.startswith("data: "):
                     pieces.append(json.loads(line.removeprefix("data: "))["text"])
-                    await self._hear(len(pieces))
+                    await self.hear(len(pieces))
         return assistant_message("".join(pieces))

@@ -1,13 +1,14 @@
-"""The two second processes of the demo: starting them, talking to them, and never leaving one behind."""
+"""The other processes of the demo: starting them, talking to them, and never leaving one behind."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,47 @@ class Intruder:
 
 
 @asynccontextmanager
-async def _script(name: str, *arguments: str) -> AsyncGenerator[Process]:
+async def gateway_process(examples: Path, root: Path, delay_seconds: float) -> AsyncGenerator[tuple[str, str]]:
+    """Run the example gateway on the sessions below `root`, and a stand-in for its model; yields both addresses.
+
+    It has ended when this ends, so that everything it had to write is in the files.
+    """
+    plugin = "COORDINATOR_TRAJECTORY_SYNC"
+    copies = {f"{plugin}_DESTINATION": str(root / "copies"), f"{plugin}_LINGER_SECONDS": "0.1"}
+    log = root / "gateway.log"
+    async with (
+        _module(examples, "gateway.model", "--delay-seconds", f"{delay_seconds}", log=log) as model,
+        _module(examples, "gateway", *_options(root, model), log=log, **copies) as url,
+    ):
+        yield url, model
+
+
+def _options(root: Path, model: str) -> tuple[str, ...]:
+    return "--root", str(root), "--port", "0", "--model-url", f"{model}/v1"
+
+
+@asynccontextmanager
+async def _module(examples: Path, name: str, *arguments: str, log: Path, **environment: str) -> AsyncGenerator[str]:
+    async with _script("_module.py", str(examples), name, *arguments, log=log, environment=environment) as process:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        if not line.startswith("listening on "):
+            raise RuntimeError(f"{name} did not start; {log} says why")
+        yield line.split()[-1]
+
+
+@asynccontextmanager
+async def _script(
+    name: str, *arguments: str, log: Path | None = None, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Process]:
     """Run a script of this folder that ends when its standard input does, even if this process is killed."""
     script = Path(__file__).with_name(name)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", script, *arguments, stdin=PIPE, stdout=PIPE, start_new_session=True
-    )
+    with ExitStack() as files:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", script, *arguments, stdin=PIPE, stdout=PIPE,
+            stderr=None if log is None else files.enter_context(log.open("ab")),
+            start_new_session=True, env={**os.environ, **(environment or {})},
+        )  # fmt: skip
     try:
         yield process
     finally:

@@ -4,74 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from coordinator import PI, Coordinator, Event
-
-from ._coordinated import CoordinatedConversation
-from ._gateway import CHAT, JOBS, Conversation, Gateway, Job
-from ._judge import Judgement, Outcome, found_the_intruder, kept_everything, lost_every_reply, read_outcome
-from ._log import RunLog
+from ._gateway import CHAT, Conversation, Gateway, Job
+from ._judge import Judgement, found_the_intruder, kept_everything, lost_every_reply, read_outcome
 from ._model_server import PIECES
-from ._naive import NaiveConversation
-from ._processes import Intruder, intruder, model_server
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to play: copies of the session file `sample` below `folder`, a chat's reply taking `seconds`."""
-
-    sample: Path
-    folder: Path
-    runs: int
-    seconds: float
-
-    @property
-    def pieces(self) -> int:
-        """Return how many pieces of replies will be heard in one round."""
-        return self.runs * len(JOBS) * PIECES
-
-
-@dataclass(eq=False)
-class Run:
-    """One gateway on one copy of the session; `problems` says why it did not come out as stated."""
-
-    path: Path
-    log: RunLog = field(default_factory=RunLog)
-    intruder: Intruder | None = None
-    outcome: Outcome | None = None
-    problems: list[str] = field(default_factory=list[str])
-
-
-Play = Callable[[Conversation], Awaitable[None]]
-"""Runs a gateway on a conversation, from the first question to the last reply."""
-
-
-async def naive(run: Run, play: Play) -> None:
-    """Play round (a)."""
-    await play(NaiveConversation(run.path, run.log))
-
-
-async def coordinated(run: Run, play: Play) -> None:
-    """Play round (b)."""
-
-    def observe(event: Event) -> None:
-        if event.name == "fence_broken":
-            run.log.found()
-
-    async with Coordinator(observers=[observe]) as coordinator:
-        session = await coordinator.open(run.path, format=PI)
-        await play(CoordinatedConversation(session, run.log))
-
-
-async def foreign(run: Run, play: Play) -> None:
-    """Play round (c)."""
-    async with intruder(run.path) as run.intruder:
-        await coordinated(run, play)
+from ._processes import model_server
+from ._stages import Plan, Play, Run, Stage, coordinated, http_client, in_process, naive, over_http, with_intruders
 
 
 @dataclass(eq=False)
@@ -82,7 +25,7 @@ class Round:
     about: str
     trouble: str
     """What it means that a turn ended with an error: that it failed, or that somebody was found."""
-    act: Callable[[Run, Play], Awaitable[None]]
+    stage: Stage
     judgement: Judgement
     runs: list[Run] = field(default_factory=list[Run])
 
@@ -98,48 +41,51 @@ class Round:
         return f"{len(troubled)}/{len(self.runs)} {self.trouble}"
 
 
-def three_rounds() -> list[Round]:
-    """Return the rounds of the demo, not played yet."""
+def three_rounds(examples: Path | None = None) -> list[Round]:
+    """Return the rounds of the demo, not played yet; the example gateway plays the last two, where there is one."""
+    if examples is None:
+        about, stage = "one queue, a fence per model call", in_process(coordinated)
+    else:
+        about, stage = "the example gateway, over HTTP", over_http(examples)
     return [
-        Round("naive", "fingerprint, model call, compare", "failed", naive, lost_every_reply),
-        Round("coordinated", "one queue, a fence per model call", "failed", coordinated, kept_everything),
-        Round("foreign", "the same, and a real intruder", "found", foreign, found_the_intruder),
+        Round("naive", "fingerprint, model call, compare", "failed", in_process(naive), lost_every_reply),
+        Round("coordinated", about, "failed", stage, kept_everything),
+        Round("foreign", "the same, and a real intruder", "found", with_intruders(stage), found_the_intruder),
     ]
 
 
 async def play_rounds(rounds: list[Round], plan: Plan, heard: Callable[[Round], None]) -> None:
     """Play the rounds one after the other, the runs of each at once; `heard` is called for every piece of a reply."""
-    async with model_server() as address:
-        unlimited = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(base_url=address, timeout=60, limits=unlimited, trust_env=False) as server:
-            for each in rounds:
-                await _Stage(each, plan, server, heard).play()
+    async with model_server() as address, http_client(address) as server:
+        for each in rounds:
+            await _Playing(each, plan, server, heard).play()
 
 
-class _Stage:
+class _Playing:
     """Everything that the runs of one round share."""
 
     def __init__(self, playing: Round, plan: Plan, server: httpx.AsyncClient, heard: Callable[[Round], None]) -> None:
         self._round = playing
         self._plan = plan
+        self._folder = plan.folder / playing.name
         self._server = server
         self._heard = heard
 
     async def play(self) -> None:
         original = self._plan.sample.read_bytes()
         self._round.runs = [Run(self._copy(number)) for number in range(1, self._plan.runs + 1)]
-        async with asyncio.TaskGroup() as runs:
+        async with self._round.stage(self._plan, self._folder) as act, asyncio.TaskGroup() as runs:
             for run in self._round.runs:
-                runs.create_task(self._act(run))
+                runs.create_task(act(run, self._play(run)))
         for run in self._round.runs:
             self._judge(run, original)
 
     def _copy(self, number: int) -> Path:
-        path = self._plan.folder / self._round.name / f"run-{number}.jsonl"
+        path = self._folder / f"run-{number}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         return shutil.copyfile(self._plan.sample, path)
 
-    async def _act(self, run: Run) -> None:
+    def _play(self, run: Run) -> Play:
         async def listen(job: Job, pieces: int) -> None:
             if pieces:
                 self._heard(self._round)
@@ -149,7 +95,7 @@ class _Stage:
         async def play(conversation: Conversation) -> None:
             await Gateway(conversation, self._server, run.log, self._plan.seconds, listen).run()
 
-        await self._round.act(run, play)
+        return play
 
     def _judge(self, run: Run, original: bytes) -> None:
         try:

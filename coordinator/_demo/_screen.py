@@ -18,18 +18,24 @@ from coordinator import TakeoverError
 
 from ._gateway import CHAT, JOBS
 from ._records import text_of
-from ._rounds import Plan, Round, Run
+from ._rounds import Round
+from ._stages import Plan, Run
 
 
-def introduction(plan: Plan) -> RenderableType:
+def introduction(plan: Plan, examples: Path | None) -> RenderableType:
     """Say what will be seen."""
     records = plan.sample.read_bytes().count(b"\n") - 1
     size = plan.sample.stat().st_size / 1e6
+    coordinated = (
+        "In the last two rounds this is examples/gateway, in a process of its own, spoken to over HTTP."
+        if examples is not None
+        else "All of it runs in this process: a checkout that `make gateway` works in has a real gateway for it."
+    )
     return (
         f"\n[bold]One agent gateway, three rounds of {plan.runs} runs.[/bold] Each run has a copy of a real session "
         f"({records:,} records, {size:.1f} MB). A chat, a cron job and a heartbeat ask a model in another process, "
         f"which streams the chat's reply for {plan.seconds:g} s. Meanwhile the gateway's own model snapshot, memory "
-        "index and trajectory marker go on writing to the same file. The runs of a round play at once.\n"
+        f"index and trajectory marker go on writing to the same file. {coordinated} The runs of a round play at once.\n"
     )
 
 

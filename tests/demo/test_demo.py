@@ -13,19 +13,20 @@ from typer.testing import CliRunner, Result
 
 from coordinator import Change
 from coordinator._cli import app
-from coordinator._demo._gateway import JOBS, PACES, SNAPSHOT
+from coordinator._demo._gateway import JOBS, SNAPSHOT
 from coordinator._demo._judge import Judgement, found_the_intruder, kept_everything, lost_every_reply, read_outcome
-from coordinator._demo._rounds import Plan, Round, Run, play_rounds, three_rounds
-from coordinator._demo._sample import sample_session
+from coordinator._demo._rounds import Round, play_rounds, three_rounds
+from coordinator._demo._sample import example_gateway, sample_session
+from coordinator._demo._stages import Plan, Run
 
 RUNS, SECONDS = 2, 0.3
 PARTS = {job.part for job in JOBS}
 
 
-@pytest.fixture(scope="module")
-def rounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Round]:
-    """Play the whole demo once, without a screen."""
-    rounds = three_rounds()
+@pytest.fixture(scope="module", params=[None, example_gateway()], ids=["in-process", "over-http"])
+def rounds(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict[str, Round]:
+    """Play the whole demo once, without a screen: on its own, and with the example gateway."""
+    rounds = three_rounds(request.param)
     plan = Plan(sample_session(), tmp_path_factory.mktemp("demo"), RUNS, SECONDS)
     asyncio.run(play_rounds(rounds, plan, heard=lambda _: None))
     return {each.name: each for each in rounds}
@@ -94,7 +95,11 @@ def test_the_parts_write_while_the_model_thinks(rounds: dict[str, Round]) -> Non
     """A demo whose background writers do nothing would show nothing."""
     for each in rounds.values():
         for run in each.runs:
-            assert {SNAPSHOT, *PACES} <= {write.part for write in run.log.writes}
+            writers = {write.part for write in run.log.writes}
+            assert {SNAPSHOT, "memory index", "heartbeat"} <= writers
+            assert any(
+                window.opened < write.time < window.closed for window in run.log.windows for write in run.log.writes
+            )
             assert len([write for write in run.log.writes if write.part == SNAPSHOT]) == len(JOBS)
 
 
@@ -186,7 +191,7 @@ def test_the_command_ends_well_and_says_so(invocation: tuple[Result, Path]) -> N
 def test_the_command_prints_the_evidence(invocation: tuple[Result, Path]) -> None:
     """What changed, which bytes, by whom, and what was our own."""
     output = invocation[0].output
-    for evidence in ("appended", "Hello from another process.", "suspects", "memory index", "size +"):
+    for evidence in ("appended", "Hello from another process.", "suspects", "memory index", "size +", "over HTTP"):
         assert evidence in output
 
 
@@ -203,7 +208,7 @@ def test_the_picture_shows_all_three_endings(invocation: tuple[Result, Path]) ->
 def test_a_round_that_comes_out_otherwise_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command must be able to fail: here the naive gateway is held to the standard of the coordinated one."""
     naive = replace(three_rounds()[0], judgement=kept_everything)
-    monkeypatch.setattr("coordinator._demo._show.three_rounds", lambda: [naive])
+    monkeypatch.setattr("coordinator._demo._show.three_rounds", lambda _: [naive])
     result = CliRunner().invoke(app, ["demo", "--runs", "1", "--seconds", "0.2", "--output", str(tmp_path)])
     assert result.exit_code == 1
     assert "missing: " in result.output

@@ -176,6 +176,23 @@ async def test_a_restart_goes_on_where_it_was(session_path) -> None:
                 assert len(await memory.search("lantern")) == number + 1
 
 
+async def test_a_database_that_could_not_be_opened_is_tried_again(session_path, monkeypatch) -> None:
+    """A disk that was full when the session was opened must not leave it without an index for ever."""
+    memory, opened = MemoryIndex(), Database.open
+
+    async def refuse(_path: Path) -> Database:
+        monkeypatch.setattr(Database, "open", opened)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Database, "open", refuse)
+    async with Coordinator(plugins=[memory]) as coordinator:
+        session = await coordinator.open(session_path, format=PI)
+        await until(lambda: coordinator.statistics().plugins["memory_index"].failures == 1)
+        receipt = await session.writer("chat").append(said("user", "a lantern"))
+        await memory.settled(session)
+        assert await found(memory, "lantern") == [receipt.offset]
+
+
 async def test_an_idle_session_is_let_go_and_followed_again(tmp_path) -> None:
     """A follower keeps a session from being parked, so none stays where nothing happens."""
     memory = MemoryIndex(idle_seconds=0.01)

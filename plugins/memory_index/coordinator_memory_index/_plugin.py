@@ -31,6 +31,8 @@ class MemoryIndex:
         self._opening = asyncio.Lock()
         self._followers: dict[Path, Follower] = {}
         self._tasks: dict[Path, asyncio.Task[None]] = {}
+        self._without_database: set[Path] = set()
+        """Sessions whose database could not be opened; it is tried again when something is written to them."""
         self._spawn: Spawn | None = None
         self._opened = asyncio.Condition()
 
@@ -67,7 +69,12 @@ class MemoryIndex:
         """Read along with a session."""
         if any(fnmatch(session.path.name, pattern) for pattern in self.options.ignore):
             return
-        follower = Follower(session, await self._database_for(session.path), self.options)
+        try:
+            database = await self._database_for(session.path)
+        except BaseException:
+            self._without_database.add(session.path)
+            raise
+        follower = Follower(session, database, self.options)
         self._follow(follower)
         async with self._opened:
             self._followers[session.path] = follower
@@ -75,7 +82,10 @@ class MemoryIndex:
 
     @hookimpl
     def records_written(self, session: Session) -> None:
-        """Read along again with a session that was let go because nothing happened in it."""
+        """Read along again with a session that was let go because nothing happened in it, or that had no database."""
+        if session.path in self._without_database and self._spawn is not None:
+            self._without_database.remove(session.path)
+            self._spawn(self.session_opened(session))
         follower = self._follower_of(session)
         if follower is not None and not follower.running:
             self._follow(follower)

@@ -1,0 +1,1 @@
+"""A stand-in for any model provider with an OpenAI-compatible interface: run it with `python -m gateway.model`."""
