@@ -87,7 +87,7 @@ class Comparer:
 
     def is_quiet(self, content: Content) -> bool:
         """Whether two looks are enough to say that nothing has changed; no look is made where they cannot be."""
-        if content.displaced is not None or self._opener.is_small(content.length):
+        if content.displaced or self._opener.is_small(content.length):
             return False
         try:
             return self._lock.held() and self._is_quiet(content, look(self._system, content.path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -16,6 +16,7 @@ from .._core._values import Fingerprint, Revision
 from ._paths import Identity, identity, open_files
 from ._system import System
 
+DISPLACED_MAX = 8
 Times = tuple[int, int]
 
 
@@ -94,8 +95,9 @@ class Debris:
 class Displaced:
     """A file that ours has displaced: others may still change it through a descriptor they have.
 
-    It is looked at right after the exchange, and once more at the next comparison. `copied` bytes with this digest
-    were copied from it; what stands behind them was brought over as far as it was `seen`.
+    It is looked at right after the exchange, and at every comparison as long as somebody has it open (where that cannot
+    be known: once more). `copied` bytes with this digest were copied from it; what stands behind them was brought over
+    as far as it was `seen`.
     """
 
     fd: int
@@ -103,7 +105,7 @@ class Displaced:
     digest: bytes
     modified_ns: int | None
     seen: int
-    looks: int = 2
+    looks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Content:
         self.suspect = False
         self.inside_line = False
         self.debris: Debris | None = None
-        self.displaced: Displaced | None = None
+        self.displaced: tuple[Displaced, ...] = ()
         self.retains = True
         """Whether bytes that are not on stable storage are kept: after a failed sync they are needed again."""
         self.synced_length = 0
@@ -199,14 +201,15 @@ class Content:
         self.forget_displaced()
 
     def watch(self, before: Content) -> None:
-        """Look once more at the file that was displaced by the file of another content, which is now ours."""
-        self.displaced, before.displaced = before.displaced, None
+        """Go on looking at the files that were displaced by those of another content."""
+        self.displaced, before.displaced = before.displaced, ()
 
-    def forget_displaced(self) -> None:
-        """Close the file that ours has displaced."""
-        displaced, self.displaced = self.displaced, None
-        if displaced is not None:
-            self._system.close(displaced.fd)
+    def forget_displaced(self, *, keep: Sequence[Displaced] = ()) -> None:
+        """Close the files that ours have displaced, but for those to `keep`."""
+        displaced, self.displaced = self.displaced, tuple(keep)
+        for file in displaced:
+            if file not in keep:
+                self._system.close(file.fd)
 
     def move_to(
         self, fd: int, found: os.stat_result, length: int, digest: Digest, *, copied: tuple[int, bytes]
@@ -216,11 +219,11 @@ class Content:
         `copied`: how many bytes of it, and which, are in the new file in one way or another.
         """
         open_files.claim(identity(found), self.path)
-        self.forget_displaced()
+        self.forget_displaced(keep=self.displaced[1 - DISPLACED_MAX :])
         if self.file is not None and self.fd is not None:
             open_files.release(self.file)
             modified_ns = None if self.times is None else self.times[0]
-            self.displaced = Displaced(self.fd, *copied, modified_ns, seen=copied[0])
+            self.displaced += (Displaced(self.fd, *copied, modified_ns, seen=copied[0]),)
         self.fd, self.file = fd, identity(found)
         self.length, self.digest, self.inside_line = length, digest, False
         self.suspect = True

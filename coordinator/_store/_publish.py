@@ -2,7 +2,8 @@
 
 The exchange (`renameat2` with `RENAME_EXCHANGE`) leaves the displaced file under the temporary name, so nothing that
 somebody else did in the last instant is lost: it can be looked at, and exchanged back. Where there is no exchange, a
-second name for the old file is made first and a plain rename follows.
+second name for the old file is made first and a plain rename follows; another file that somebody puts there between
+these two calls is replaced unseen, and no order of calls could see it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ._scan import BLOCK_BYTES, read_range
 from ._system import NEW, System
 
 SMALL_BYTES_MAX = 16 * 1024 * 1024
+LOOKS = 2
 NO_EXCHANGE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
@@ -144,36 +146,40 @@ def _file_at(system: System, path: Path) -> Identity | None:
 
 
 def carry_over(system: System, content: Content) -> bool:
-    """Bring over what others appended to the file that ours has displaced, through a descriptor they still had.
+    """Bring over what others appended to files that ours have displaced, through descriptors they still have.
 
     The bytes are put behind ours like anybody's: the comparison that follows finds and adopts them. Returns False if
-    something else was done to it since it was copied; that cannot be brought over.
+    something else was done to such a file since it was copied; that cannot be brought over.
     """
-    displaced = content.displaced
-    if displaced is None or content.fd is None:
+    if content.fd is None:
         return True
+    return all(_look_at(system, content, content.fd, displaced) for displaced in content.displaced)
+
+
+def _look_at(system: System, content: Content, fd: int, displaced: Displaced) -> bool:
+    # Asked before the look: a file without a name, which nobody else has open now, will not change any more.
+    others = system.is_open_elsewhere(displaced.fd)
     found = system.fstat(displaced.fd)
     for block in read_range(system, displaced.fd, displaced.seen, found.st_size):
         rest = memoryview(block)
         while rest:
-            count = system.write(content.fd, rest)
+            count = system.write(fd, rest)
             displaced.seen += count
             rest = rest[count:]
-    displaced.looks -= 1
-    if displaced.looks > 0:
-        return True
-    as_copied = _is_as_copied(system, displaced, found)
-    content.forget_displaced()
+    displaced.looks += 1
+    is_last = others is False or (others is None and displaced.looks == LOOKS)
+    as_copied = _is_as_copied(system, displaced, found, is_last=is_last)
+    if is_last or not as_copied:
+        content.forget_displaced(keep=[other for other in content.displaced if other is not displaced])
     return as_copied
 
 
-def _is_as_copied(system: System, displaced: Displaced, found: os.stat_result) -> bool:
-    """Whether what was copied still stands there; a large file is read only if its time has moved."""
-    if displaced.copied > SMALL_BYTES_MAX and found.st_mtime_ns == displaced.modified_ns:
+def _is_as_copied(system: System, displaced: Displaced, found: os.stat_result, *, is_last: bool) -> bool:
+    """Whether what was copied still stands there; it is read if its time has moved, a small file also in the end."""
+    moved, displaced.modified_ns = found.st_mtime_ns != displaced.modified_ns, found.st_mtime_ns
+    if not moved and not (is_last and displaced.copied <= SMALL_BYTES_MAX):
         return True
-    if found.st_size < displaced.copied:
-        return False
-    return digest_of(system, displaced.fd, displaced.copied) == displaced.digest
+    return found.st_size >= displaced.copied and digest_of(system, displaced.fd, displaced.copied) == displaced.digest
 
 
 def digest_of(system: System, fd: int, size: int) -> bytes:

@@ -129,7 +129,7 @@ class Rewriter:
             except MovedError:
                 unchanged = False
             if not unchanged:
-                return self._stop(content)
+                return self._stop(content, Change.REWRITTEN)
             new.finish(self._system.fstat(content.fd))
             return self._publish(content, new)
 
@@ -185,12 +185,15 @@ class Rewriter:
         except MovedError:
             return False
 
-    def _stop(self, content: Content) -> Report:
-        """The file is not what we believed while it was copied: say what has become of it."""
+    def _stop(self, content: Content, seen: Change | None = None) -> Report:
+        """The file was not what we believed: say what has become of it; what was `seen` counts also if it is undone.
+
+        Another file with the same bytes had the path when nothing else was seen: that is no takeover.
+        """
         content.suspect = True
         verdict = self._comparer.compare(content)
-        if not verdict.stops:
-            verdict.foreign.append(self._comparer.foreign(Change.REWRITTEN, content, look(self._system, content.path)))
+        if seen is not None and not verdict.stops:
+            verdict.foreign.append(self._comparer.foreign(seen, content, look(self._system, content.path)))
         return Report(content.revision, foreign=tuple(verdict.foreign), refused=_changed(content))
 
 

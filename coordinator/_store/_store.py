@@ -241,8 +241,7 @@ class FileStore:
             loaded.content.next_generation()
         if failed and not before.retains:
             loaded.notes += ("a sync failed, and with Durability.NONE nothing is kept that could be written again",)
-        if rebuilt:
-            loaded.content.watch(before)
+        loaded.content.watch(before)
         before.release()
         self._owned.durable.named(new_names)
         fd, end = loaded.content.fd, loaded.content.length

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import signal
 import stat
 import time
 from collections.abc import Callable
@@ -91,6 +92,24 @@ class System:
     def unlink(self, path: Path) -> None:
         """Remove a name."""
         os.unlink(path)
+
+    def is_open_elsewhere(self, fd: int) -> bool | None:
+        """Say whether anybody has another descriptor of this file; None where that cannot be known.
+
+        The kernel grants a write lease only while there is no other descriptor. It is given back at once; should
+        somebody open the file in between, the signal that tells us is one that is ignored.
+        """
+        if not hasattr(fcntl, "F_SETLEASE"):  # not Linux
+            return None
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system without leases, or a file of another user
+            return None
+        return False
 
     def copy_owner(self, fd: int, like: os.stat_result) -> None:
         """Give a file the mode of another, and its owner where that is allowed."""

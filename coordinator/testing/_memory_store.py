@@ -105,6 +105,9 @@ class MemoryStore:
             if isinstance(effect, Append):
                 unwritten = replace(looked, foreign=foreign)
                 return self._write(effect, foreign) if effect.insist and not _stops(foreign) else unwritten
+            if isinstance(effect, Rewrite) and report.tail is None and not _stops(foreign):
+                again = self._rewrite(effect)
+                return replace(again, foreign=(*foreign, *again.foreign))
             return self._synced(replace(report, revision=self._revision, foreign=foreign, torn=False), effect)
 
     def reopen(self, effect: Reopen) -> Opened:

@@ -67,6 +67,15 @@ def append(path: str, content: bytes) -> None:
     os.close(descriptor)
 
 
+def append_late(path: str, number: int, chance: random.Random) -> None:
+    """Append one line through a descriptor that was opened a while ago, as a program that keeps its log open does."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    pause(chance)
+    pause(chance)
+    os.write(descriptor, line_for(path, number))
+    os.close(descriptor)
+
+
 def edit(path: str, _number: int, chance: random.Random) -> None:
     """Change one letter of the first record to another one."""
     descriptor = os.open(path, os.O_RDWR)
@@ -117,6 +126,7 @@ KINDS: dict[str, Callable[[str, int, random.Random], None]] = {
     "whole": append_whole,
     "halves": append_halves,
     "edit": edit,
+    "late": append_late,
     "rename": rename_over,
     "swap": swap,
     "swap twice": swap_twice,

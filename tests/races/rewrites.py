@@ -20,7 +20,7 @@ from .rewrites_judge import judge
 
 CHANGES_PER_ROUND = 40
 ROUND_SECONDS_MAX = 120
-KINDS = ["edit", "halves", "swap", "swap twice", "whole"]
+KINDS = ["edit", "halves", "late", "swap", "swap twice", "whole"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ async def one_round(directory: Path, other: Intruder, *, changes: int, seed: int
     """Race on one new session and judge it; its file stays where it is if something was wrong."""
     path = directory / f"rewrites-{seed}.jsonl"
     log = RewriteLog(path=path)
-    options = {"limits": LIMITS, "durability": Durability.NONE, "observers": [log.observe]}
+    durability = random.Random(seed).choice([*Durability])
+    options = {"limits": LIMITS, "durability": durability, "observers": [log.observe]}
     async with asyncio.timeout(ROUND_SECONDS_MAX), open_session(path, format=PI, **options) as session:
         order = {"path": str(path), "count": changes, "seed": seed, "kinds": KINDS}
         begin_ns = monotonic_ns()

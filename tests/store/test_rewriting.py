@@ -136,6 +136,21 @@ def test_a_replacement_just_before_the_exchange_is_exchanged_back(desk: Desk) ->
     assert (desk.content, strays(desk.path)) == (FOREIGN, [])
 
 
+def test_an_equal_file_that_takes_the_path_meanwhile_refuses_the_rewrite_and_is_no_takeover(desk: Desk) -> None:
+    """An editor's save, or a backup put back: the same bytes under a new inode."""
+
+    def save() -> None:
+        copy = desk.path.with_name("copy")
+        copy.write_bytes(desk.content)
+        copy.replace(desk.path)
+
+    desk.system.act_at("exchange", save)
+    report = rewrite(desk)
+    assert report.refused is not None
+    assert [foreign.change for foreign in report.foreign] == [Change.TOUCHED]
+    assert rewrite(desk).refused is None
+
+
 def test_without_an_exchange_a_rename_does_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system has no atomic exchange, what slips in before the rename is still carried over."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -89,6 +90,41 @@ async def test_an_edit_of_a_file_that_was_made_anew_is_told_of(session_path: Pat
         await session.reopen()
         await look(session)
         assert found == [Change.REWRITTEN]
+
+
+async def test_who_keeps_a_rewritten_file_open_is_never_lost(session_path: Path, stranger: int) -> None:
+    """A program that keeps its log open writes to the file it has, after any number of rewrites and turns."""
+    found = list[Change]()
+    async with open_session(session_path, observers=[noting(found)]) as session:
+        for _ in range(3):
+            await session.rewrite(mark)
+            await look(session)
+        assert found == []
+        os.write(stranger, FOREIGN)
+        await look(session)
+        await session.rewrite(mark)
+        os.write(stranger, FOREIGN.upper())
+        await look(session)
+        assert found == [Change.APPENDED] * 2
+    texts = [json.loads(line.lower())["text"] for line in session_path.read_bytes().splitlines()]
+    assert texts == ["own", "foreign", "foreign"]
+
+
+async def test_a_rewritten_file_that_nobody_has_open_takes_no_room(session_path: Path) -> None:
+    """Compaction is there to make room: the old file is gone when it ends."""
+    session_path.write_bytes(OWN)
+    async with open_session(session_path) as session:
+        await session.rewrite(mark)
+        assert deleted_files(session_path.parent) == []
+
+
+def deleted_files(directory: Path) -> list[str]:
+    """Return what this process has open that has no name any more, of what was a session file there."""
+    names = list[str]()
+    for fd in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one that this directory is read through
+            names.append(str(fd.readlink()))
+    return [name for name in names if name.startswith(str(directory)) and ".rewrite-" in name]
 
 
 async def test_a_line_for_a_rewritten_file_is_brought_over_when_the_session_closes(
