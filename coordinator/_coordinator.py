@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
 
+from ._arguments import check_function, check_kind, check_timeout
 from ._authors import Names
 from ._breaker import Breaker
 from ._core._effects import Store
@@ -54,6 +55,11 @@ class Coordinator:
         plugins: Iterable[object] | Literal["installed"] = (),
         observers: Iterable[Observer] = (),
     ) -> None:
+        check_kind("root", root, str, os.PathLike, type(None))
+        check_kind("durability", durability, Durability)
+        check_kind("limits", limits, Limits)
+        if transform is not None:
+            check_function("transform", transform)
         self._root = None if root is None else Path(root)
         self._durability = durability
         self._limits = limits
@@ -284,6 +290,7 @@ class Coordinator:
     async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - part of the contract
         """Wait until everything accepted so far, in every session, is in its file; otherwise as `Session.drain`."""
         self._check_loop()
+        check_timeout(timeout)
         results = await asyncio.gather(
             *(session.drain(timeout) for session in list(self._sessions.values())), return_exceptions=True
         )

@@ -78,16 +78,16 @@ class Engine:
         """Whether `ready` would neither wait nor raise; asking first spares every append two coroutines."""
         return self.machine.state is SessionState.OPEN and asyncio.get_running_loop() is self.loop
 
-    async def ready(self) -> None:
-        """Check that this is the session's loop, and that the session owns its file."""
-        self.check_open()
+    async def ready(self, outcome: Outcome | None = None) -> None:
+        """Check that this is the session's loop, and that the session owns its file; `outcome` is that of a record."""
+        self.check_open(outcome)
         await self.parking.ready()
 
-    def check_open(self) -> None:
+    def check_open(self, outcome: Outcome | None = None) -> None:
         """Refuse calls from another event loop, and on a session whose file was given back."""
         self.check_loop()
         if self.machine.state is SessionState.CLOSED:
-            raise self.machine.closed_error()
+            raise self.machine.closed_error(outcome)
 
     def check_loop(self) -> None:
         """Refuse calls from another event loop: futures and callbacks belong to one."""

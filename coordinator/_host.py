@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pluggy
 
-from ._core._errors import ArgumentValueError
+from ._core._errors import ArgumentTypeError, ArgumentValueError
 from ._core._events import Event, FenceBroken, ForeignChange, PluginFailed, RecordsWritten
 from ._core._machine import Machine
 from ._core._trouble import takeover
@@ -49,6 +49,9 @@ class Host:
     def load(self, plugins: Iterable[object] | Literal["installed"]) -> None:
         """Register these plugins, or all that are installed; a broken installed one is named and left out."""
         if plugins != "installed":
+            if isinstance(plugins, str) or not isinstance(plugins, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+                hint = 'pass a list of plugin objects, or the word "installed"'
+                raise ArgumentTypeError(f"not plugins: {plugins!r}", hint=hint)
             for plugin in plugins:
                 self.register(plugin)
             return

@@ -11,6 +11,7 @@ from typing import Literal, Self, final
 
 import anyio
 
+from ._arguments import check_function, check_timeout
 from ._closing import Closing
 from ._context import active_fence
 from ._core._effects import Transform
@@ -131,6 +132,7 @@ class Session:
 
     async def _pass_barrier(self, timeout_seconds: float | None, *, sync: bool) -> None:
         self._engine.check_loop()
+        check_timeout(timeout_seconds, path=self.path)
         if self.state is SessionState.PARKED:  # it was empty and durable, or it would not be parked
             return
         barrier = self._machine.barrier(sync=sync)
@@ -173,6 +175,7 @@ class Session:
         here; `TakeoverError` if the file was changed meanwhile. Cancelled before it has begun, nothing happens; after
         that it finishes.
         """
+        check_function("transform", transform, path=self.path)
         await self._engine.ready()
         rewriting = self._machine.rewrite(self._engine.redacted(transform))
         self._engine.driver.wake()
@@ -239,6 +242,7 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._engine.check_loop()
         self._break_own_fence()
         try:
             await self._leave()

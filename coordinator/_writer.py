@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, final
 
+from ._arguments import check_function, check_kind, check_timeout
 from ._context import active_fence, in_hook
 from ._core._errors import ClosedError, FenceOrderError, ThreadTimeoutError, UsageError
 from ._core._format import Draft
@@ -82,7 +83,7 @@ class Writer:
         engine = self._engine
         drafts = engine.encode_one(record)
         if not engine.is_ready:
-            await engine.ready()
+            await engine.ready(Outcome.NOT_WRITTEN)
         group = self._write(drafts)
         receipts: list[Receipt] = group.result() if group.done else await engine.settle(group)
         return receipts[0]
@@ -96,7 +97,7 @@ class Writer:
         drafts = self._engine.encode(records)
         if not drafts:
             return []
-        await self._engine.ready()
+        await self._engine.ready(Outcome.NOT_WRITTEN)
         return await self._engine.settle(self._write(drafts))
 
     def _write(self, drafts: Sequence[Draft]) -> Group:
@@ -117,7 +118,7 @@ class Writer:
         if self._engine.driver.is_behind:
             await asyncio.sleep(0)  # or a loop of submits would fill all the room before the disk's answer is heard
         if not self._engine.is_ready:
-            await self._engine.ready()
+            await self._engine.ready(Outcome.NOT_WRITTEN)
         wait_for_room = not self._would_wait_for_oneself()
         group = self._engine.offer(self._state, drafts, wait=wait_for_room)
         if group.stage is Stage.WAITING:
@@ -139,6 +140,7 @@ class Writer:
         `timeout` in seconds (None: no limit) ends in an error that is a `TimeoutError` with outcome UNKNOWN. Called in
         the thread of the session's own event loop it raises at once: it would wait for itself.
         """
+        check_timeout(timeout, path=self._engine.path)
         loop = self._engine.loop
         if _running_loop() is loop:
             hint = "use `await writer.append(record)` here"
@@ -185,6 +187,11 @@ class Writer:
         broken and the body neither raised nor was told.
         """
         self._engine.check_loop()
+        path = self._engine.path
+        if accept is not None:
+            check_function("accept", accept, path=path)
+        check_kind("annotations", annotations, Mapping, path=path)
+        check_timeout(timeout, path=path)
         return FenceScope(
             self._engine, self._state, accept=accept, shared=shared, annotations=annotations, timeout_seconds=timeout
         )

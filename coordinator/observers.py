@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from ._arguments import check_function, check_kind
 from ._core._events import (
     AnswerUnheard,
     DiskFailed,
@@ -61,7 +62,10 @@ class Observers:
     """Tells every observer; one that raises is counted and disturbs nobody."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:
+        check_kind("observers", observers, Iterable)
         self._observers = tuple(observers)
+        for observer in self._observers:
+            check_function("observers", observer)
         self.failures = 0
 
     def tell(self, event: Event) -> None:

@@ -149,7 +149,7 @@ def begin_close(machine: Machine) -> None:
     for group in machine.inbox.waiting():
         if not machine.fences.owned_by(group):
             machine.inbox.withdraw(group)
-            machine.refuse(group, machine.closed_error())
+            machine.refuse(group, machine.closed_error(Outcome.NOT_WRITTEN))
     for fence in list(machine.fences.turns.line):
         machine.fences.turns.leave(fence)
         fence.turn.reject(machine.closed_error())

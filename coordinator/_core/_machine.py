@@ -131,7 +131,7 @@ class Machine:
 
     def _refuse_closed(self, writer: WriterState) -> None:
         if self.state is SessionState.CLOSED or (self.refuses and not self._may_end_its_turn(writer)):
-            raise self.closed_error()
+            raise self.closed_error(Outcome.NOT_WRITTEN)
         if writer.closed:
             raise self._closed_writer_error(writer)
 
@@ -142,10 +142,10 @@ class Machine:
         hint = "ask the session for it again: `session.writer(name)`"
         return ClosedError(f"writer {writer.name!r} is closed", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
 
-    def closed_error(self) -> ClosedError:
-        """Build the error for whoever comes after closing began."""
+    def closed_error(self, outcome: Outcome | None = None) -> ClosedError:
+        """Build the error for whoever comes after closing began; `outcome` is that of a record which it is about."""
         hint = "open the session again: `await coordinator.open(path)`"
-        return ClosedError("the session is closed", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
+        return ClosedError("the session is closed", path=self.path, hint=hint, outcome=outcome)
 
     def _keep(self, group: Group, trouble: Trouble, *, held: bool) -> None:
         if not self.inbox.offer(group, held=held, wait=False):

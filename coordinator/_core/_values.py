@@ -139,6 +139,8 @@ class Position:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `str(position)` wrote; a `ValueError` for anything else."""
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentValueError(f"not a position: {text!r}", hint="pass what `str(entry.position)` gave")
         offset, colon, digest = text.partition(":")
         if not (colon and offset.isascii() and offset.isdigit() and len(digest) == DIGEST_CHARACTERS):
             raise ArgumentValueError(f"not a position: {text!r}", hint="pass what `str(entry.position)` gave")

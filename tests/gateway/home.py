@@ -106,3 +106,9 @@ def check_statistics(statistics: Data, *, failing: Collection[str], broken: Coll
     assert loaded >= PLUGINS, loaded
     assert left_out == set(broken), left_out
     assert failed == {*failing, *broken}, failed
+
+
+def session_of(statistics: Data, name: str) -> Data:
+    """Return what is said about one session."""
+    (found,) = [each for path, each in statistics["sessions"].items() if path.endswith(f"/{name}.jsonl")]
+    return found

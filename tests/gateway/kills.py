@@ -19,6 +19,8 @@ SESSIONS = ("amber", "birch", "cedar")
 EVENTS_MAX = 80
 JITTER_SECONDS_MAX = 0.01
 MODEL = ("gateway.model", "--port", "0", "--delay-seconds", "0.002", "--reset-every", "7")
+SLOW_COPIES = {"COORDINATOR_TRAJECTORY_SYNC_LINGER_SECONDS": "0.2"}
+"""So that a kill finds something that is recorded and not copied."""
 QUESTIONS = ("{} [chunks:8]", "{} [tool:remember] [tool:read_clock]", "{} [chunks:3]", "{} [tool:ask_researcher]")
 
 
@@ -93,7 +95,7 @@ async def kill_often(work: Path, *, kills: int, seed: int) -> Tally:
     with Program(*MODEL, log=work / "model") as model:
         home = Home(work, model.url)
         for _ in range(kills):
-            with home.program() as program:
+            with home.program(**SLOW_COPIES) as program:
                 async with Client(program.url, model.url) as client:
                     last = chance.choice([None, "accepted", "done"])
                     life = Life(client, numbers, chance.randint(1, EVENTS_MAX), last)

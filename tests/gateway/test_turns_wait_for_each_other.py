@@ -6,7 +6,7 @@ import pytest
 
 from .client import until
 from .guests import PATIENCE_SECONDS
-from .home import Home, quiet
+from .home import Home, quiet, session_of
 
 IMPATIENT = {"GATEWAY_RETRY_SECONDS_FIRST": "0", "GATEWAY_ATTEMPTS_MAX": "3"}
 
@@ -18,7 +18,7 @@ async def test_scenario_07_heartbeat_cron_and_chat_share_a_session_and_take_turn
         async with client.asking("chat", "first [slow]") as first:
             await first.until("delta")
             await client.post("/cron/note/run")
-            await client.until("/statistics", lambda statistics: chat_of(statistics)["turns_waiting"] == 1)
+            await client.until("/statistics", lambda found: session_of(found, "chat")["turns_waiting"] == 1)
             async with client.asking("chat", "second") as second:
                 await second.until("accepted")
                 await client.post("/sessions/chat/heartbeat")
@@ -31,12 +31,6 @@ async def test_scenario_07_heartbeat_cron_and_chat_share_a_session_and_take_turn
     assert kinds[:4] == ["user", "note", "heartbeat", "assistant"]
     assert kinds[4:] == ["user", "review", "assistant"]
     assert [line["writer"] for line in home.turns] == ["chat", "review", "chat"]
-
-
-def chat_of(statistics):
-    """Return what is said about the session `chat`."""
-    (found,) = [each for path, each in statistics["sessions"].items() if path.endswith("chat.jsonl")]
-    return found
 
 
 async def test_scenario_08_what_the_user_types_meanwhile_stands_behind_the_reply_and_is_answered(home: Home) -> None:
@@ -124,7 +118,7 @@ async def test_scenario_36_who_waits_for_a_turn_can_be_seen_and_can_give_up_and_
             await exchange.until("delta")
             await client.post("/cron/note/run")
             chat = await client.until("/sessions/chat", lambda chat: '"gave-up"' in json.dumps(chat))
-            seen = chat_of(await client.statistics())
+            seen = session_of(await client.statistics(), "chat")
             (turn,) = seen["turns"]
             assert (turn["writer"], seen["turns_waiting"]) == ("chat", 1)
             assert turn["seconds"] >= PATIENCE_SECONDS
