@@ -247,7 +247,9 @@ def clear_queue(machine: Machine, trouble: Trouble) -> None:
 
 def _keep(machine: Machine, group: Group, trouble: Trouble) -> None:
     machine.inbox.queue.append(group)
-    if group.fence is None or group.fence.cause is None:
+    # A broken fence gives its records back, but not one that a failing disk has left in doubt: `reopen` looks for it.
+    in_doubt = group.attempt is not None and trouble.fault is not None
+    if group.fence is None or group.fence.cause is None or in_doubt:
         group.fence = None
         _refuse_kept(machine, group, trouble)
 

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from .._core._effects import Append, Fault, Foreign, Placement
+from .._core._effects import Append, Fault, Foreign
 from ._placing import Run, join_pieces
 
 ROOM_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -26,12 +26,6 @@ class Batch:
     def missing(self) -> list[int]:
         """Return the numbers of the lines that are still to be written."""
         return [number for number, offset in enumerate(self.offsets) if offset is None]
-
-    @property
-    def placements(self) -> tuple[Placement | None, ...]:
-        """Return where each line stands, None for those that do not."""
-        places = zip(self.offsets, self.effect.lines, strict=True)
-        return tuple(None if offset is None else Placement(offset, len(line)) for offset, line in places)
 
     @property
     def is_stopped(self) -> bool:

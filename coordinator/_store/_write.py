@@ -266,9 +266,4 @@ class Appender:
     def _fault(self, content: Content, batch: Batch, fault: Fault, error: OSError) -> Report:
         if fault is not Fault.ROOM and batch.rounds:
             batch.may_stand_at(batch.effect.expected.length)
-        # Foreign lines break a fence, and it gives its records back: but not those that have their place already.
-        standing = batch.placements if batch.effect.compare and batch.foreign else ()
-        return Report(
-            content.revision, None, tuple(batch.foreign), fault=fault, error=error, attempted_at=batch.lowest,
-            standing=standing,
-        )  # fmt: skip
+        return Report(content.revision, None, tuple(batch.foreign), fault=fault, error=error, attempted_at=batch.lowest)

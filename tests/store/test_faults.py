@@ -130,15 +130,6 @@ def test_a_write_that_takes_nothing_is_an_error_and_not_tried_for_ever(
     assert desk.content == BEFORE
 
 
-def test_a_fence_s_record_that_stands_beside_a_foreign_line_is_said_to_stand_when_its_sync_fails(desk: Desk) -> None:
-    """The foreign line breaks the fence, which gives back what was not written: this one would be there twice."""
-    desk.system.act_at("position", append_to(desk.path, FOREIGN))
-    desk.system.fail("sync", error(errno.EIO), skip=1)
-    report = desk.append(*OWN, compare=True, sync=True)
-    assert (report.written, report.fault) == (None, Fault.SYNC)
-    assert [place and place.offset for place in report.standing] == [20, 30, 40]
-
-
 def test_pieces_with_foreign_bytes_between_them_fail_the_session(desk: Desk) -> None:
     """Some lines of the batch may stand whole, some not: only reopening can count them."""
     desk.system.shorten(14, 6)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coordinator import PI, Change, Event, Limits, Record, Session, TakeoverError, Writer
+from coordinator import PI, Change, Durability, Event, Limits, Record, Session, TakeoverError, Writer
 from coordinator.testing import Interposer, open_session
 
 from .acts import PAD, Act
@@ -109,11 +109,13 @@ def readable(line: bytes) -> Record | None:
 
 
 @asynccontextmanager
-async def gateway(path: Path, limits: Limits = LIMITS, *, quick: bool = True) -> AsyncIterator[Gateway]:
+async def gateway(
+    path: Path, limits: Limits = LIMITS, *, quick: bool = True, durability: Durability = Durability.FENCE
+) -> AsyncIterator[Gateway]:
     """Open a new session and say something in it, so that there is a file to disturb."""
     interposer, events = Interposer(quick=quick), list[Event]()
     async with open_session(
-        path, format=PI, limits=limits, interposer=interposer, observers=[events.append]
+        path, format=PI, limits=limits, durability=durability, interposer=interposer, observers=[events.append]
     ) as session:
         chat = session.writer("chat")
         await chat.append_all([note(PAD.decode()), note("question"), note("more")])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import Change, Fence, Outcome, TakeoverError
+from coordinator import Change, Durability, Fence, Outcome, TakeoverError, WriteFailedError
 from coordinator.testing import foreign_append
 
 from .acts import append_line, cut_last_line, edit, remove, replace_longer
@@ -131,3 +131,26 @@ async def test_a_foreign_change_that_a_background_writer_meets_breaks_the_turn(s
 
         assert texts(error.unwritten) == ["reply"]
         assert (home.count("beside"), home.count("reply")) == (1, 1)
+
+
+@pytest.mark.parametrize("failing", ["sync", "pread"])
+async def test_a_record_in_doubt_beside_a_foreign_line_is_kept_and_not_given_back(
+    session_path: Path, failing: str
+) -> None:
+    """The foreign line breaks the fence, and then the disk fails: only `reopen` can tell whether the reply stands."""
+
+    def fail(_: object = None) -> None:
+        raise OSError(5, "a bad sector")
+
+    async with gateway(session_path, durability=Durability.ALWAYS) as home:
+
+        def slip_in() -> None:
+            append_line(home.path)
+            home.interposer.after("lstat", lambda: home.interposer.before(failing, fail))
+
+        home.interposer.before("position", slip_in)
+        with pytest.raises(WriteFailedError) as caught:
+            await inside(home, lambda fence: fence.append(note("reply")))
+        assert caught.value.outcome is Outcome.KEPT
+        await home.session.reopen()
+        assert home.count("reply") == 1
