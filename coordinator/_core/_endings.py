@@ -12,7 +12,7 @@ from ._running import Running
 from ._states import Trigger
 from ._tickets import Barrier, Group, Rewriting, Stage, Ticket
 from ._turns import FenceStage
-from ._values import Outcome, Receipt, Record, SessionState
+from ._values import Durability, Outcome, Receipt, Record, SessionState
 
 
 def request_reopen(machine: Machine, *, create: bool) -> Ticket:
@@ -37,7 +37,8 @@ def reopened(machine: Machine, opened: Opened) -> None:
     machine.trouble = None
     machine.revision, machine.tail = opened.revision, opened.tail
     machine.header = opened.header if opened.header is not None else machine.header
-    machine.unsynced_bytes = 0 if machine.unsynced_bytes == 0 else opened.revision.length
+    # What stands there now may never have been synced, whoever wrote it, and receipts may come to name it.
+    machine.unsynced_bytes = 0 if machine.durability is Durability.NONE else opened.revision.length
     machine.ledger_from = machine.ledger.number
     skipped = _skip_present(machine, kept, iter(opened.present))
     machine.go(Trigger.REOPENED)

@@ -188,7 +188,7 @@ def _answer_groups(machine: Machine, running: Running, answer: Report, *, writte
             _confirm(machine, group)
     elif running.groups:
         if answer.attempted_at is not None:
-            _remember_attempt(running, answer.attempted_at)
+            _remember_attempt(running, answer.attempted_at, in_doubt=answer.fault is not None)
         machine.inbox.put_back(running.groups)
         machine.conflicts += 1
     for group in running.groups:
@@ -196,11 +196,11 @@ def _answer_groups(machine: Machine, running: Running, answer: Report, *, writte
             _end_deferred(machine, group)
 
 
-def _remember_attempt(running: Running, offset: int) -> None:
+def _remember_attempt(running: Running, offset: int, *, in_doubt: bool) -> None:
     """Keep the exact lines that may stand in the file without having been confirmed, for `reopen`."""
     lines = iter(running.stamped)
     for group in running.groups:
-        group.attempt = Attempt(tuple(next(lines).line for _ in group.drafts), offset)
+        group.attempt = Attempt(tuple(next(lines).line for _ in group.drafts), offset, in_doubt)
 
 
 def _end_deferred(machine: Machine, group: Group) -> None:
@@ -248,7 +248,7 @@ def clear_queue(machine: Machine, trouble: Trouble) -> None:
 def _keep(machine: Machine, group: Group, trouble: Trouble) -> None:
     machine.inbox.queue.append(group)
     # A broken fence gives its records back, but not one that a failing disk has left in doubt: `reopen` looks for it.
-    in_doubt = group.attempt is not None and trouble.fault is not None
+    in_doubt = group.attempt is not None and group.attempt.in_doubt
     if group.fence is None or group.fence.cause is None or in_doubt:
         group.fence = None
         _refuse_kept(machine, group, trouble)

@@ -89,6 +89,8 @@ class Attempt:
 
     lines: tuple[bytes, ...]
     offset: int
+    in_doubt: bool = False
+    """Whether nobody could look where they stand: only `reopen` can tell."""
 
 
 class Group(Ticket):

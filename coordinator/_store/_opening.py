@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,9 +79,7 @@ class Opener:
     def open_descriptor(self) -> int | None:
         """Open the regular file at the path; None if there is nothing, `PathError` for everything else."""
         try:
-            if look(self._system, self._path) is None:
-                self._refuse_other_things()
-                return None
+            self._refuse_other_things()
             return self._system.open(self._path, EXISTING)
         except PathError:
             raise
@@ -90,11 +89,9 @@ class Opener:
             raise path_error(self._path, error, "opening") from error
 
     def _refuse_other_things(self) -> None:
-        try:
-            self._system.lstat(self._path)
-        except FileNotFoundError:
-            return
-        raise PathError("this is no regular file", path=self._path, hint="name a file, such as session.jsonl")
+        # With one look: a file that somebody makes between two of them would be "no regular file".
+        if not stat.S_ISREG(self._system.lstat(self._path).st_mode):
+            raise PathError("this is no regular file", path=self._path, hint="name a file, such as session.jsonl")
 
     def load(self, *, generation: int) -> Loaded | None:
         """Open, heal and read the file; None if there is none.

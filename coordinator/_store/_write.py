@@ -243,10 +243,12 @@ class Appender:
         return Report(content.revision, torn=True, attempted_at=batch.lowest)
 
     def _unwritten(self, content: Content, batch: Batch, *, torn: bool = False) -> Report:
-        return Report(
-            content.revision, None, tuple(batch.foreign), torn=torn, attempted_at=batch.lowest,
-            standing=self._standing(content, batch),
-        )  # fmt: skip
+        try:
+            standing = self._standing(content, batch)
+        except OSError as error:
+            return self._fault(content, batch, Fault.WRITE, error)
+        foreign = tuple(batch.foreign)
+        return Report(content.revision, None, foreign, torn=torn, attempted_at=batch.lowest, standing=standing)
 
     def _standing(self, content: Content, batch: Batch) -> tuple[Placement | None, ...]:
         """Look for a fence's lines in what the file has become: what stands there is not to be written again."""
@@ -254,12 +256,10 @@ class Appender:
             return ()
         try:
             fd = self._system.open(content.path, EXISTING)
-        except OSError:
+        except FileNotFoundError:
             return ()
         try:
             return find_lines(self._system, fd, batch.effect.lines, batch.lowest, self._system.fstat(fd).st_size)
-        except OSError:
-            return ()
         finally:
             self._system.close(fd)
 
