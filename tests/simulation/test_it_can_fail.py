@@ -1,0 +1,104 @@
+"""The simulation finds wrong changes: each of these is a mistake that somebody might make, and is found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from coordinator._core._machine import Machine
+from coordinator._driver import Driver
+from coordinator._store._content import Content, times_of
+from coordinator._store._durable import Durable
+from coordinator._store._write import Appender
+
+from .explore import attempt, replay, shrink
+from .store import simulated
+from .tape import RandomTape, pack
+
+SCHEDULES_MAX = 2000
+
+
+@pytest.fixture(autouse=True)
+def _cut_off() -> Iterator[None]:
+    with simulated():
+        yield
+
+
+def first_failure(world: str) -> tuple[str, str]:
+    """Return what was found first, and the token of its run."""
+    for seed in range(SCHEDULES_MAX):
+        tape = RandomTape(seed)
+        wrong = attempt(world, tape)
+        if wrong is not None:
+            return wrong, pack(world, tape.choices)
+    return f"nothing was found in {SCHEDULES_MAX} schedules", ""
+
+
+def test_a_length_that_is_adopted_from_a_stat_is_found(monkeypatch: pytest.MonkeyPatch):
+    """The classic mistake: whatever the file is after our write is taken for ours."""
+
+    def adopt(self: Appender, content: Content, batch: Any, current: Any, found: Any) -> Any:
+        report = accept(self, content, batch, current, found)
+        content.length, content.digest, content._revision = found.st_size, None, None
+        return replace(report, revision=content.revision)
+
+    accept = Appender._accept
+    monkeypatch.setattr(Appender, "_accept", adopt)
+    monkeypatch.setattr(Appender, "_is_as_expected", lambda *_: True)
+    wrong, token = first_failure("append")
+    assert wrong.startswith("AssertionError")
+    assert replay(token) == wrong
+
+
+def test_a_missing_second_look_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Without it a foreign line before ours moves every receipt."""
+    monkeypatch.setattr(Appender, "_is_as_expected", lambda *_: True)
+    assert "the store believes" in first_failure("append")[0]
+
+
+def test_a_token_that_does_not_wait_for_the_queue_is_found(monkeypatch: pytest.MonkeyPatch):
+    """A fingerprint that is taken before the drain is what this library is about."""
+
+    def enter_at_once(self: Machine, fence: Any) -> None:
+        enter(self, fence)
+        self.inbox.queue.insert(0, self.inbox.queue.pop())
+
+    enter = Machine.enter
+    monkeypatch.setattr(Machine, "enter", enter_at_once)
+    assert "entered before the queue was drained" in first_failure("submit")[0]
+
+
+def test_times_that_are_pinned_again_unread_are_found(monkeypatch: pytest.MonkeyPatch):
+    """Of a large file the times are all there is to show an edit that keeps the length."""
+    monkeypatch.setattr(Content, "note_times", lambda self, found: setattr(self, "times", times_of(found)))
+    assert "AssertionError" in first_failure("large, edit")[0]
+
+
+def test_a_failed_sync_that_is_tried_again_is_found(monkeypatch: pytest.MonkeyPatch):
+    """The second sync returns 0, and the data is gone."""
+
+    def sync_again(self: Durable, fd: int | None) -> None:
+        try:
+            self._sync(fd)
+        except OSError:
+            self._sync(fd)
+
+    monkeypatch.setattr(Durable, "sync", sync_again)
+    assert "did not survive" in first_failure("sync fails, power")[0]
+
+
+def test_a_forgotten_wake_up_is_found(monkeypatch: pytest.MonkeyPatch):
+    """A queue that nobody looks at any more keeps its writers waiting for ever."""
+    monkeypatch.setattr(Driver, "_take", lambda self, effect, answer: self._settle(effect, answer))
+    assert first_failure("submit")[0].startswith("StuckError")
+
+
+def test_an_answer_before_the_sync_is_found(monkeypatch: pytest.MonkeyPatch):
+    """With `ALWAYS` a receipt is a promise that a power cut must not break."""
+    monkeypatch.setattr(Durable, "sync", lambda self, fd: None)
+    wrong, token = first_failure("power, always")
+    assert "did not survive" in wrong
+    assert len(shrink(token)) <= len(token)

@@ -1,0 +1,94 @@
+"""What must be true in the end, told from the bytes alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from .truth import Truth
+from .world import World
+
+GROWING = ("append", "append friend", "append two", "replace more")
+"""Deeds that leave what stood there, and chain what they add."""
+GONE = "not written"
+
+
+def judge(world: World, truth: Truth, unwritten: list[tuple[str, dict[str, Any]]]) -> None:
+    """Judge a life that ended well."""
+    content = _content(truth)
+    names = Counter(truth.foreigner.lines.own_names(content))
+    aside = Counter(str(record["n"]) for _, record in unwritten)
+    for name, fate in truth.fates.items():
+        # What stands in a file that nobody can open was put aside too.
+        there = max(names[name], aside[name]) if truth.is_hopeless else names[name] + aside[name]
+        assert there <= 1, f"{name} stands there {there} times"
+        if fate.told in ("written", "kept", "accepted") and name not in truth.foreigner.destroyed:
+            assert there == 1, f"{name} was {fate.told}, and is not there"
+        if fate.told in (GONE, "unwritten"):
+            assert there == 0, f"{name} was {fate.told}, and is there"
+    if truth.is_hopeless:
+        return
+    _judge_order(truth, content)
+    _judge_receipts(truth, content)
+    if world.is_pi:
+        _judge_chain(truth, content)
+
+
+def judge_crash(truth: Truth) -> None:
+    """Judge what is left after a crash, and a second life."""
+    content = _content(truth)
+    names = Counter(truth.foreigner.lines.own_names(content))
+    for name, fate in truth.fates.items():
+        assert names[name] <= 1, f"{name} stands there {names[name]} times"
+        if (name in truth.must_survive or fate.told == "written") and name not in truth.foreigner.destroyed:
+            assert names[name] == 1, f"{name} was acknowledged, and did not survive"
+    _judge_order(truth, content)
+
+
+def _content(truth: Truth) -> bytes:
+    if truth.file is None and truth.is_hopeless:
+        return b""
+    assert truth.file is not None, "no file in the end"
+    content = bytes(truth.file.data)
+    assert truth.is_hopeless or content.endswith(b"\n"), "the file does not end with a line feed"
+    return content
+
+
+def _judge_order(truth: Truth, content: bytes) -> None:
+    """The records of each writer stand in the order in which they were accepted, but for those that were harmed."""
+    torn = truth.world.short_writes or "append half" in truth.world.deeds
+    if torn and any(deed.is_amid for deed in truth.foreigner.done):
+        return  # a line that was glued to somebody else's is written again behind its batch
+    lasts: dict[str, int] = {}
+    for name in truth.foreigner.lines.own_names(content):
+        if name in truth.foreigner.destroyed:
+            continue
+        writer, _, number = name.partition("-")
+        assert lasts.get(writer, 0) < int(number), f"{name} stands behind a later record of its writer"
+        lasts[writer] = int(number)
+
+
+def _judge_receipts(truth: Truth, content: bytes) -> None:
+    """Where nobody has moved anything, each receipt names the bytes of its record."""
+    moved = any(deed.changes and "append" not in deed.name for deed in truth.foreigner.done)
+    if moved or truth.seen["session_rewritten"]:
+        return
+    for name, fate in truth.fates.items():
+        receipt = fate.receipt
+        if receipt is not None:
+            line = content[receipt.offset : receipt.offset + receipt.size]
+            assert f'"n":"{name}"'.encode() in line, f"the receipt of {name} names {line!r}"
+            assert line.endswith(b"\n"), f"the receipt of {name} names {line!r}"
+
+
+def _judge_chain(truth: Truth, content: bytes) -> None:
+    """No id stands there twice, and the conversation has no branch, unless that was said."""
+    ids: list[str] = []
+    branches = 0
+    for record in truth.foreigner.lines.records(content):
+        assert record["id"] not in ids, f"the id {record['id']} stands there twice"
+        branches += record["parentId"] != (ids[-1] if ids else None)
+        ids.append(record["id"])
+    # What a failing disk has left in doubt is accepted as it stands when the session is opened again.
+    is_simple = not truth.world.faults and all(deed.name in GROWING for deed in truth.foreigner.done if deed.changes)
+    assert not branches or truth.forks or not is_simple, "the conversation has a branch, and nobody was told"
