@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 from ._authors import Authors, Names
 from ._context import in_hook
 from ._core._effects import Transform as RewriteTransform
-from ._core._errors import ArgumentTypeError, DrainTimeoutError, QueueFullError, RecordError, UsageError
+from ._core._errors import (
+    ArgumentTypeError,
+    CoordinatorError,
+    DrainTimeoutError,
+    QueueFullError,
+    RecordError,
+    UsageError,
+)
 from ._core._events import Event, RecordsWritten, SessionReopened, SessionRewritten, WaitingLong
 from ._core._format import Draft
 from ._core._machine import Machine
@@ -81,7 +88,11 @@ class Engine:
     async def ready(self, outcome: Outcome | None = None) -> None:
         """Check that this is the session's loop, and that the session owns its file; `outcome` is that of a record."""
         self.check_open(outcome)
-        await self.parking.ready()
+        try:
+            await self.parking.ready()
+        except CoordinatorError as error:
+            error.outcome = error.outcome or outcome
+            raise
 
     def check_open(self, outcome: Outcome | None = None) -> None:
         """Refuse calls from another event loop, and on a session whose file was given back."""

@@ -266,7 +266,7 @@ def _drop_broken(machine: Machine) -> None:
         group.fence.unwritten += [draft.record for draft in group.drafts]
     for group in dropped:
         fence: FenceState = group.fence
-        fence.told = group.reject(machine.broken_error(fence)) or fence.told
+        fence.told = group.reject(machine.broken_error(fence, Outcome.NOT_WRITTEN)) or fence.told
 
 
 def _answer_fences(machine: Machine, running: Running, answer: Report) -> None:

@@ -68,6 +68,7 @@ async def test_what_was_written_before_the_break_is_not_given_back(session_path:
         error = await broken_off(home, body)
 
         assert (len(error.written), texts(error.unwritten)) == (1, ["reply"])
+        assert error.outcome is Outcome.NOT_WRITTEN
         assert (home.count("step"), home.count("reply")) == (1, 1)
 
 
