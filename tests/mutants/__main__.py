@@ -1,26 +1,29 @@
 """Break the code on purpose, one small change at a time: the test that states the promise must notice.
 
 `make mutants`, or `python -m tests.mutants [part of a name]`. Says of each mutant what became of it, and fails if one
-survives, or if a change or its test is not there any more.
+survives, or if a change or its test is not there any more. `--apply-only` looks for those in a second, without trying
+any; `--report PATH` writes the list and the killer of each as JSON.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from .classics import CLASSICS
+from .catalogue import ALL
 from .mutant import Mutant
-from .promises import PROMISES
-from .scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
@@ -28,11 +31,34 @@ SECONDS_MAX = 120
 PARTS = ("coordinator", "tests", "pyproject.toml", "README.md")
 PYTEST = (
     sys.executable, "-B", "-m", "pytest", "-x", "-q", "--no-header", "--timeout=30", "-p", "no:cacheprovider",
-    "-m", "not slow",
+    "--tb=short", "-m", "not slow",
 )  # fmt: skip
 
 Projects = SimpleQueue[Path]
 """The copies of the project that nobody uses now."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant: killed, SURVIVED, or why that says nothing; `seen` is what the killer complained of."""
+
+    mutant: Mutant
+    verdict: str
+    seen: str
+
+
+def fault_of(mutant: Mutant, root: Path = ROOT) -> str:
+    """Say why a mutant says nothing any more; empty if it can be tried."""
+    healthy = (root / mutant.file).read_text()
+    if healthy.count(mutant.old) != 1:
+        return f"STALE: `old` stands {healthy.count(mutant.old)} times in {mutant.file}"
+    try:
+        compile(healthy.replace(mutant.old, mutant.new), mutant.file, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return f"NO CODE: {error}"
+    file, name = mutant.killer.split("::")
+    killer = root / file
+    return "" if killer.exists() and name in killer.read_text() else f"NO KILLER: {mutant.killer}"
 
 
 def copy_project(target: Path) -> Path:
@@ -55,22 +81,25 @@ def run(project: Path, file: str, names: str) -> tuple[int, str]:
             check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return 1, "it hung"
-    return finished.returncode, finished.stdout[-2000:]
+        return 1, "E   it hung"
+    return finished.returncode, finished.stdout
 
 
-def try_mutant(mutant: Mutant, projects: Projects) -> str:
-    """Say what became of a mutant: killed, SURVIVED, or why it says nothing."""
+def try_mutant(mutant: Mutant, projects: Projects) -> Outcome:
+    """Put a mutant into a copy of the project, and let its killer look."""
     project = projects.get()
     file = project / mutant.file
     healthy = file.read_text()
     try:
-        if healthy.count(mutant.old) != 1:
-            return f"STALE: `old` stands {healthy.count(mutant.old)} times in {mutant.file}"
+        fault = fault_of(mutant, project)
+        if fault:
+            return Outcome(mutant, fault, "")
         file.write_text(healthy.replace(mutant.old, mutant.new))
         status, output = run(project, *mutant.killer.split("::"))
         # pytest: 1 is a failed test; 2 to 5 are no verdict (broken collection, no test of that name).
-        return {0: "SURVIVED", 1: "killed"}.get(status, f"NO VERDICT ({status}): {output[-300:]}")
+        verdict = {0: "SURVIVED", 1: "killed"}.get(status, f"NO VERDICT ({status}): {output[-300:]}")
+        complaint = re.search(r"^E +(.*)$", output, re.MULTILINE)
+        return Outcome(mutant, verdict, complaint[1] if complaint else "")
     finally:
         file.write_text(healthy)
         projects.put(project)
@@ -81,7 +110,7 @@ def try_healthy(file: str, names: Iterable[str], projects: Projects) -> str:
     project = projects.get()
     try:
         status, output = run(project, file, " or ".join(sorted(names)))
-        return "" if status == 0 else f"red without any mutant: {file}\n{output}"
+        return "" if status == 0 else f"red without any mutant: {file}\n{output[-2000:]}"
     finally:
         projects.put(project)
 
@@ -101,23 +130,48 @@ def red_without_mutants(mutants: Iterable[Mutant], projects: Projects, workers: 
     return [reason for reason in red if reason]
 
 
-def survivors(mutants: list[Mutant], projects: Projects, workers: ThreadPoolExecutor) -> list[str]:
-    """Try all mutants, print a row for each, and return the names of those that were not killed."""
-    jobs = {workers.submit(try_mutant, mutant, projects): mutant for mutant in mutants}
-    left = []
+def tried(mutants: Sequence[Mutant], projects: Projects, workers: ThreadPoolExecutor) -> list[Outcome]:
+    """Try all mutants, and print a row for each."""
+    jobs = [workers.submit(try_mutant, mutant, projects) for mutant in mutants]
+    outcomes = []
     for number, job in enumerate(as_completed(jobs), start=1):
-        mutant, verdict = jobs[job], job.result()
+        outcomes.append(job.result())
+        mutant, verdict = outcomes[-1].mutant, outcomes[-1].verdict
         killer = mutant.killer.partition("::")[2]
         print(f"  {number:3}/{len(jobs)}  {verdict:8}  {mutant.name:58}  {killer}", flush=True)
-        if verdict != "killed":
-            left.append(mutant.name)
-    return left
+    return outcomes
 
 
-def main(wanted: str) -> int:
-    """Try the mutants whose name contains `wanted`."""
+def survivors(mutants: Sequence[Mutant], projects: Projects, workers: ThreadPoolExecutor) -> list[str]:
+    """Try all mutants, and return the names of those that were not killed."""
+    return [each.mutant.name for each in tried(mutants, projects, workers) if each.verdict != "killed"]
+
+
+def report(outcomes: Sequence[Outcome], seconds: float) -> dict[str, object]:
+    """Sum up for `--report`."""
+    killed = [each for each in outcomes if each.verdict == "killed"]
+    return {
+        "part": "mutants",
+        "explored": f"{len(killed)} of {len(outcomes)} mutants killed",
+        "violations": [f"{each.mutant.name}: {each.verdict}" for each in outcomes if each.verdict != "killed"],
+        "seconds": round(seconds, 1),
+        "mutants": [
+            {"name": each.mutant.name, "file": each.mutant.file, "killer": each.mutant.killer, "seen": each.seen}
+            for each in sorted(killed, key=lambda each: each.mutant.name)
+        ],
+    }
+
+
+def apply_only(mutants: Sequence[Mutant]) -> int:
+    """Say which mutants cannot be tried."""
+    faults = [f"{mutant.name}: {fault}" for mutant in mutants if (fault := fault_of(mutant))]
+    print(*faults, f"{len(mutants) - len(faults)} of {len(mutants)} mutants can be tried", sep="\n")
+    return 1 if faults else 0
+
+
+def try_all(mutants: Sequence[Mutant], report_path: Path | None) -> int:
+    """Try the mutants; the exit status says whether all were killed."""
     started = time.monotonic()
-    mutants = [mutant for mutant in (*SCENARIOS, *CLASSICS, *PROMISES) if wanted in mutant.name]
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory, ThreadPoolExecutor(WORKERS) as workers:
         projects: Projects = SimpleQueue()
         for number in range(WORKERS):
@@ -126,12 +180,28 @@ def main(wanted: str) -> int:
         if red:
             print(*red, sep="\n")
             return 1
-        left = survivors(mutants, projects, workers)
-    print(f"{len(mutants) - len(left)} of {len(mutants)} mutants killed in {time.monotonic() - started:.0f} s")
-    for name in left:
-        print(f"  not killed: {name}")
-    return 1 if left or not mutants else 0
+        outcomes = tried(mutants, projects, workers)
+    summary = report(outcomes, time.monotonic() - started)
+    print(f"{summary['explored']} in {summary['seconds']} s")
+    for each in outcomes:
+        if each.verdict != "killed":
+            print(f"  not killed: {each.mutant.name}")
+    if report_path is not None:
+        report_path.write_text(json.dumps(summary, indent=1) + "\n")
+    return 1 if summary["violations"] or not mutants else 0
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Try the mutants whose name contains what is wanted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("name", nargs="*", help="a part of the name; several words are one part")
+    parser.add_argument("--apply-only", action="store_true", help="only look whether they can be tried")
+    parser.add_argument("--report", type=Path, help="write the list, with the killer of each, to this file as JSON")
+    options = parser.parse_args(words)
+    wanted = " ".join(options.name)
+    mutants = [mutant for mutant in ALL if wanted in mutant.name]
+    return apply_only(mutants) if options.apply_only else try_all(mutants, options.report)
 
 
 if __name__ == "__main__":
-    sys.exit(main(" ".join(sys.argv[1:])))
+    sys.exit(main())

@@ -8,10 +8,10 @@ CLASSICS = [
     Mutant(
         "the length of a stat is adopted after an own write", STORE + "_write.py",
         "        if found is not None and self._is_as_expected(content, current, found):\n"
-        "            content.extend(current.data)\n",
-        "        if found is not None:\n"
-        "            content.extend(current.data)\n"
-        "            content.length, content.digest = found.st_size, None\n",
+        "            return self._accept(content, batch, current, found)\n        return self._end_round",
+        "        if found is not None:\n            report = self._accept(content, batch, current, found)\n"
+        "            content.length, content.digest, content._revision = found.st_size, None, None\n"
+        "            return replace(report, revision=content.revision)\n        return self._end_round",
         WORLD + "test_scenario_22",
     ),
     Mutant(
@@ -82,8 +82,8 @@ CLASSICS = [
     ),
     Mutant(
         "a kept record is forgotten", CORE + "_reports.py",
-        "    machine.inbox.queue.append(group)\n    if group.fence is None",
-        "    if group.fence is None",
+        "    machine.inbox.queue.append(group)\n    # A broken fence",
+        "    # A broken fence",
         "tests/core/test_machine.py::test_a_stopped_session_keeps_what_was_accepted_and_writes_it_after_reopen",
     ),
     Mutant(
@@ -124,7 +124,7 @@ CLASSICS = [
     ),
     Mutant(
         "a rewrite launders what others appended meanwhile", STORE + "_publish.py",
-        "        write_all(system, content.fd, block)\n        displaced.seen", "        displaced.seen",
+        "            count = system.write(fd, rest)\n", "            count = len(rest)\n",
         "tests/store/test_rewriting.py::test_what_others_append_until_the_exchange_is_carried_over",
     ),
     Mutant(
@@ -134,7 +134,7 @@ CLASSICS = [
     ),
     Mutant(
         "a failed sync is healed from a read-back", STORE + "_store.py",
-        "        if failed and before.retains and before.fd is not None:\n", "        if False:\n",
+        "        rebuilt = failed and before.retains and before.fd is not None\n", "        rebuilt = False\n",
         "tests/store/test_rebuilding.py::test_what_a_failed_sync_has_lost_is_written_again_from_memory",
     ),
 ]  # fmt: skip

@@ -7,16 +7,18 @@ from .mutant import CORE, FORMATS, FOUND, QUIET, SHELL, STORE, TURNS, WORLD, Mut
 SCENARIOS = [
     Mutant(
         "01 own bytes are not accounted for", STORE + "_write.py",
-        "            content.extend(current.data)\n", "            pass\n", QUIET + "test_scenario_01",
+        "        content.extend(current.data)\n        content.accept_times(found)\n",
+        "        content.accept_times(found)\n", QUIET + "test_scenario_01",
     ),
     Mutant(
         "02 the token overtakes the queue (no drain)", CORE + "_machine.py",
-        "self.inbox.queue.append(fence)", "self.inbox.queue.appendleft(fence)", QUIET + "test_scenario_02",
+        "self.inbox.queue.append(fence)", "self.inbox.queue.insert(0, fence)", QUIET + "test_scenario_02",
     ),
     Mutant(
         "03 a step inside a turn waits for its end", SHELL + "_writer.py",
-        "        return fence is not None and self._engine.would_hold(self._state)\n",
-        "        return fence is not None\n", QUIET + "test_scenario_03",
+        "        if not self._state.hold:\n            return False\n        fence = active_fence",
+        "        return active_fence(self._engine.machine) is not None\n        fence = active_fence",
+        QUIET + "test_scenario_03",
     ),
     Mutant(
         "04 a type that users may write is refused", FORMATS + "_pi.py",
@@ -46,7 +48,7 @@ SCENARIOS = [
     ),
     Mutant(
         "10 every writer is held during a fence", SHELL + "_session.py",
-        'hold=during_fence == "hold")\n        writer', "hold=True)\n        writer", QUIET + "test_scenario_10",
+        'WriterState(name, hold=during_fence == "hold")', "WriterState(name, hold=True)", QUIET + "test_scenario_10",
     ),
     Mutant(
         "11 a turn that ends with an error is not released", SHELL + "_fence.py",
