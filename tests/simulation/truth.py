@@ -226,6 +226,8 @@ class Truth:
         reasons = [deed for deed in self._since(start) if deed.may_break]
         if turn.accepts_friends and error.change is Change.APPENDED and not error.forked:
             reasons = [deed for deed in reasons if not deed.is_friendly]
+        # An edit that no look could show is still there when the file is read for another reason: then it is found.
+        reasons += [deed for deed in self.foreigner.done if deed.may_break and not self._is_shown(deed)]
         assert reasons, f"a false takeover: {error}"
 
     def stopped(self, error: TakeoverError) -> None:

@@ -90,5 +90,8 @@ def _judge_chain(truth: Truth, content: bytes) -> None:
         branches += record["parentId"] != (ids[-1] if ids else None)
         ids.append(record["id"])
     # What a failing disk has left in doubt is accepted as it stands when the session is opened again.
-    is_simple = not truth.world.faults and all(deed.name in GROWING for deed in truth.foreigner.done if deed.changes)
+    foreign = [deed for deed in truth.foreigner.done if deed.changes]
+    is_simple = not truth.world.faults and all(deed.name in GROWING for deed in foreign)
+    # A foreign line for the file that a rewrite has displaced is brought over with the parent that it has.
+    is_simple = is_simple and not (foreign and truth.seen["session_rewritten"])
     assert not branches or truth.forks or not is_simple, "the conversation has a branch, and nobody was told"
