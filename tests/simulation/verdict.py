@@ -93,5 +93,5 @@ def _judge_chain(truth: Truth, content: bytes) -> None:
     foreign = [deed for deed in truth.foreigner.done if deed.changes]
     is_simple = not truth.world.faults and all(deed.name in GROWING for deed in foreign)
     # A foreign line for the file that a rewrite has displaced is brought over with the parent that it has.
-    is_simple = is_simple and not (foreign and truth.seen["session_rewritten"])
+    is_simple = is_simple and not (truth.foreigner.done and truth.seen["session_rewritten"])
     assert not branches or truth.forks or not is_simple, "the conversation has a branch, and nobody was told"
