@@ -266,7 +266,8 @@ def _drop_broken(machine: Machine) -> None:
         group.fence.unwritten += [draft.record for draft in group.drafts]
     for group in dropped:
         fence: FenceState = group.fence
-        fence.told = group.reject(machine.broken_error(fence, Outcome.NOT_WRITTEN)) or fence.told
+        outcome = None if group.receipts else Outcome.NOT_WRITTEN  # of a group that was cut apart the lists tell
+        fence.told = group.reject(machine.broken_error(fence, outcome)) or fence.told
 
 
 def _answer_fences(machine: Machine, running: Running, answer: Report) -> None:
