@@ -10,6 +10,11 @@ OPENED = "tests/properties/test_opening_anything.py::"
 
 MECHANISMS = [
     Mutant(
+        "the displaced inode is not compared", STORE + "_rewrite.py",
+        "if displaced is None or not content.is_at(displaced):", "if displaced is None:",
+        "tests/races/test_rewrites_between_calls.py::test_a_rewrite_beside_another_process",
+    ),
+    Mutant(
         "the fingerprint is taken after the await", SHELL + "_driver.py",
         "            report(self.machine, _as_report(answer, self.machine), now=time.time())\n",
         '            content = getattr(self.store, "_tools").content\n'
