@@ -44,6 +44,7 @@ def heal(system: System, path: Path, fd: int, size: int, repair: TailRepair) -> 
         side_file = _keep_aside(system, path, fd, size - repair.cut, size)
         _expect_size(system, fd, size)
         system.truncate(fd, size - repair.cut)
+        system.sync(fd)  # before these blocks are used again: a torn write would mix old and new under the old length
     if repair.needs_line_feed:
         _expect_size(system, fd, size - repair.cut)
         system.write(fd, LINE_FEED)

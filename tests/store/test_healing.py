@@ -55,6 +55,15 @@ def test_a_whole_file_is_left_as_it_is(
     assert desk.knows_the_content
 
 
+def test_a_cut_is_durable_before_its_blocks_are_used_again(new_desk: OpenDesk, session_path: Path) -> None:
+    """A power cut that tears the next write would else mix old and new under the old length: damage for ever."""
+    session_path.write_bytes(b'{"own":1}\n{"own')
+    desk = new_desk()
+    desk.open()
+    calls = desk.system.calls
+    assert calls[calls.index("truncate") + 1] == "sync"
+
+
 def test_damage_is_located(copy_of: Callable[[str], Path], new_desk: OpenDesk) -> None:
     """A person who wants to see the damage is told where it is."""
     path = copy_of("damaged-middle")
