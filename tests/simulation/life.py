@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from coordinator import PI, PLAIN, Coordinator, CoordinatorError, Limits, Session
+from coordinator import PI, PLAIN, Coordinator, CoordinatorError, FormatError, Limits, Session
 from coordinator._store._paths import open_files
 
 from .actors import Actor, finish
@@ -233,6 +233,12 @@ def _revive(life: Life) -> None:
 
 async def _second_life(life: Life) -> None:
     async with _coordinator(life) as coordinator:
-        session = await _open(life, coordinator)
+        try:
+            session = await _open(life, coordinator)
+        except FormatError:
+            # A foreign line can cut our very first header apart: then the crash leaves no session, and no receipt.
+            assert life.truth.foreigner.done, "nobody but us has written, and it is no session"
+            assert all(fate.receipt is None for fate in life.truth.fates.values()), "acknowledged, and no session"
+            return
         await finish(session, life.truth)
         life.truth.machine = None
