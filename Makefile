@@ -45,7 +45,7 @@ gateway: $(VENV)/.demo  ## start the example gateway, with a stand-in for the mo
 world: $(VENV)/.dev  ## a follower of 50,000 records, 5,000 sessions, a file of 1 GB (SCALE=1)
 	@SCALE=$(or $(SCALE),1) $(RUN) pytest tests/world --quiet --timeout=900 --junit-xml=build/world.xml
 
-.PHONY: world setup test check lint types layers format bench bench-quick mutants race kills sweep build clean help
+.PHONY: world setup test check lint types layers format bench bench-quick growth mutants race kills sweep build clean help
 setup: $(VENV)/.dev  ## make the virtual environment with all tools
 	@echo "· $(VENV) is ready"
 
@@ -77,6 +77,9 @@ format: $(VENV)/.dev  ## put the code into its standard form
 
 bench: $(VENV)/.dev  ## measure, beside plain writes and aiofiles in the same run
 	@$(RUN) tests.benchmarks
+
+growth: $(VENV)/.dev  ## what appends, turns and idle sessions cost as files, writers and sessions become many
+	@$(RUN) tests.benchmarks.growth
 
 bench-quick: $(VENV)/.dev  ## the same in about two minutes, less exactly
 	@$(RUN) tests.benchmarks --quick

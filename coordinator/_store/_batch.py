@@ -21,6 +21,8 @@ class Batch:
     offsets: list[int | None]
     lowest: int | None = None
     rounds: int = 0
+    pieces: Sequence[tuple[int, int]] = ()
+    """Where the last write went, as far as it got."""
 
     @property
     def missing(self) -> list[int]:

@@ -205,7 +205,9 @@ class Appender:
         first = header or (LINE_FEED if content.inside_line else b"")
         numbers, lines = batch.missing, batch.effect.lines
         parts = [first, *(lines if len(numbers) == len(lines) else [lines[number] for number in numbers])]
-        return Round(header is not None, numbers, b"".join(parts), [*map(len, parts)])
+        current = Round(header is not None, numbers, b"".join(parts), [*map(len, parts)])
+        batch.pieces = current.pieces
+        return current
 
     def _write_all(self, content: Content, current: Round) -> None:
         """Write what is left, up to the first refusal."""
@@ -265,5 +267,6 @@ class Appender:
 
     def _fault(self, content: Content, batch: Batch, fault: Fault, error: OSError) -> Report:
         if fault is not Fault.ROOM and batch.rounds:
-            batch.may_stand_at(batch.effect.expected.length)
+            # Below the length that we knew too: somebody may have cut the file just before we wrote.
+            batch.may_stand_at(min([batch.effect.expected.length, *(start for start, _ in batch.pieces)]))
         return Report(content.revision, None, tuple(batch.foreign), fault=fault, error=error, attempted_at=batch.lowest)

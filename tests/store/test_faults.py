@@ -130,6 +130,16 @@ def test_a_write_that_takes_nothing_is_an_error_and_not_tried_for_ever(
     assert desk.content == BEFORE
 
 
+def test_a_line_that_landed_below_the_length_we_knew_is_found_again(desk: Desk) -> None:
+    """Somebody cut our last line before we wrote, and then nobody could look: reopening must not write it twice."""
+    desk.system.act_at("write", lambda: os.truncate(desk.path, 10))
+    desk.system.act_at("position", lambda: desk.system.fail("lstat", error(errno.EIO), for_ever=True))
+    report = desk.append(*OWN)
+    desk.system.mend()
+    assert (report.fault, report.attempted_at) == (Fault.WRITE, 10)
+    assert all(place is not None for place in desk.reopen(*OWN, since=10).present)
+
+
 def test_pieces_with_foreign_bytes_between_them_fail_the_session(desk: Desk) -> None:
     """Some lines of the batch may stand whole, some not: only reopening can count them."""
     desk.system.shorten(14, 6)
