@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
 
+import anyio
+
 from ._arguments import check_function, check_kind, check_timeout
 from ._authors import Names
 from ._breaker import Breaker
@@ -94,6 +96,7 @@ class Coordinator:
         """
         if self._executor is None:
             self._loop = asyncio.get_running_loop()
+            anyio.get_cancelled_exc_class()  # imports its backend now: in the first fence it would cost 20 ms
             self._executor = ThreadPoolExecutor(IO_THREADS_MAX, thread_name_prefix="coordinator")
             self._host.started(self)
 
