@@ -18,7 +18,7 @@ from pathlib import Path
 from ._content import Content, Digest, Displaced, look, new_digest
 from ._paths import Identity, identity
 from ._scan import BLOCK_BYTES, read_range
-from ._system import NEW, System
+from ._system import EXISTING, NEW, System
 
 SMALL_BYTES_MAX = 16 * 1024 * 1024
 LOOKS = 2
@@ -133,9 +133,23 @@ def exchange_back(system: System, new: NewFile, path: Path) -> None:
         exchange(system, new.path, path)
         taken = _file_at(system, new.path)
         if taken in (expected, None) or returned is None:
+            _give_on(system, new, path)
             return
         # Whoever replaced the file last wins, as without us: what we have just taken away is newer.
         expected = returned
+
+
+def _give_on(system: System, new: NewFile, path: Path) -> None:
+    """Append to the file that has the path again what others appended to ours while ours had it."""
+    end = system.fstat(new.fd).st_size
+    if end <= new.length:
+        return
+    fd = system.open(path, EXISTING)
+    try:
+        for block in read_range(system, new.fd, new.length, end):
+            write_all(system, fd, block)
+    finally:
+        system.close(fd)
 
 
 def _file_at(system: System, path: Path) -> Identity | None:

@@ -151,6 +151,22 @@ def test_an_equal_file_that_takes_the_path_meanwhile_refuses_the_rewrite_and_is_
     assert rewrite(desk).refused is None
 
 
+def test_what_others_append_while_a_refused_rewrite_has_the_path_is_given_on(desk: Desk) -> None:
+    """The path is ours for an instant only, but what was written then was written to us."""
+
+    def save() -> None:
+        copy = desk.path.with_name("copy")
+        copy.write_bytes(desk.content)
+        copy.replace(desk.path)
+        desk.system.act_at("lstat", append_to(desk.path, FOREIGN))
+
+    desk.system.act_at("exchange", save)
+    report = rewrite(desk)
+    assert report.refused is not None
+    assert desk.content.endswith(FOREIGN)
+    assert [foreign.change for foreign in report.foreign][-1] is Change.REPLACED
+
+
 def test_without_an_exchange_a_rename_does_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system has no atomic exchange, what slips in before the rename is still carried over."""
 
