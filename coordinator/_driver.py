@@ -33,6 +33,7 @@ RETRY_SECONDS_MAX = 5.0
 BATCH_BYTES_ENOUGH = 192 * 1024
 """When this much waits the turn of the loop is not waited for: a flood then needs 20 MB of memory instead of 150."""
 BEHIND_BYTES = 2 * 1024 * 1024
+"""When this much waits behind a batch in a thread, `submit` lets the loop turn, so that the answer is heard."""
 AT_ONCE_MAX = 32
 """How many batches of one record may be written in one turn of the loop: a writer that never waits starves others."""
 

@@ -39,6 +39,7 @@ def log_events(logger: Any = None) -> Observer:
     """
 
     def observe(event: Event) -> None:
+        """Log one event."""
         target = logger if logger is not None else _default_logger()
         values = {field.name: getattr(event, field.name) for field in fields(event)}
         values["path"] = None if event.path is None else str(event.path)

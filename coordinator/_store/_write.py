@@ -27,9 +27,7 @@ QUICK_BYTES_MAX = 256 * 1024
 class Appender:
     """Writes batches behind the content, and says exactly where each line stands."""
 
-    __slots__ = (
-        "_begun", "_comparer", "_durable", "_parked", "_sorter", "_system", "_takeback",
-    )  # fmt: skip
+    __slots__ = ("_begun", "_comparer", "_durable", "_parked", "_sorter", "_system", "_takeback")
 
     def __init__(self, system: System, comparer: Comparer, durable: Durable) -> None:
         self._system = system

@@ -58,6 +58,7 @@ def foreign(session_path: Path) -> Foreign:
     """
 
     def append(record: bytes | Mapping[str, object]) -> int:
+        """Append one line, and return the offset behind it."""
         data = record if isinstance(record, bytes) else orjson.dumps(dict(record)) + b"\n"
         return foreign_append(session_path, data)
 

@@ -359,6 +359,19 @@ def test_a_record_for_a_fence_that_a_disk_has_broken_is_known_not_to_be_written(
     assert caught.value.outcome is Outcome.NOT_WRITTEN
 
 
+def test_after_reopening_everything_is_to_be_synced_again() -> None:
+    """Receipts may name what stands there, and nobody knows who has synced it."""
+    world = World(durability=Durability.FENCE)
+    world.offer(world.writer("memory"))
+    world.machine.barrier(sync=True)
+    world.run()
+    assert world.machine.unsynced_bytes == 0
+    fail(world.machine, OSError("broken"))
+    request_reopen(world.machine, create=True)
+    world.run()
+    assert world.machine.unsynced_bytes == world.machine.revision.length > 0
+
+
 def test_syncs_are_due_as_the_durability_says() -> None:
     """ALWAYS syncs each batch, FENCE at the fence, NONE never."""
     seen = {}

@@ -10,6 +10,12 @@ OPENED = "tests/properties/test_opening_anything.py::"
 
 MECHANISMS = [
     Mutant(
+        "what stood there before reopening counts as synced", CORE + "_endings.py",
+        "0 if machine.durability is Durability.NONE else opened.revision.length",
+        "0 if machine.unsynced_bytes == 0 else opened.revision.length",
+        "tests/core/test_machine.py::test_after_reopening_everything_is_to_be_synced_again",
+    ),
+    Mutant(
         "the displaced inode is not compared", STORE + "_rewrite.py",
         "if displaced is None or not content.is_at(displaced):", "if displaced is None:",
         "tests/races/test_rewrites_between_calls.py::test_a_rewrite_beside_another_process",
