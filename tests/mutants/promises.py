@@ -41,11 +41,6 @@ RECORDS = [
 
 PATHS = [
     Mutant(
-        "a pipe is opened", STORE + "_content.py",
-        "    return found if stat.S_ISREG(found.st_mode) else None\n", "    return found\n",
-        API + "bad_paths.py::test_what_is_no_regular_file_is_refused",
-    ),
-    Mutant(
         "the root is no bound", STORE + "_paths.py",
         "    if not inside:\n", "    if False:\n", API + "bad_paths.py::test_a_path_outside_of_the_root_is_refused",
     ),
