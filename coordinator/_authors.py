@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ._core._values import Receipt
 
 
-class Names:
-    """Numbers for the names of writers, shared by all sessions: most have the same few."""
+class Names(dict[str, int]):
+    """Numbers for the names of writers, shared by all sessions: most have the same few. A new name gets the next."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._names: list[str] = []
-        self._number_of: dict[str, int] = {}
 
-    def number(self, name: str) -> int:
-        """Return the number of a name; a new name gets the next one."""
-        number = self._number_of.setdefault(name, len(self._names))
-        if number == len(self._names):
-            self._names.append(name)
+    def __missing__(self, name: str) -> int:
+        number = self[name] = len(self._names)
+        self._names.append(name)
         return number
 
-    def __getitem__(self, number: int) -> str:
+    def name(self, number: int) -> str:
+        """Return the name that has this number."""
         return self._names[number]
 
 
@@ -37,17 +36,16 @@ class Authors:
         self._offsets = array("Q")
         self._numbers = array("I")
 
-    def add(self, receipts: Iterable[Receipt]) -> None:
+    def add(self, receipts: Sequence[Receipt]) -> None:
         """Remember where these records stand."""
-        offsets, numbers, number_of = self._offsets, self._numbers, self._names.number
-        last = offsets[-1] if offsets else -1
-        for receipt in receipts:
-            offset, number = receipt.offset, number_of(receipt.writer)
-            if offset > last:
-                offsets.append(offset)
-                numbers.append(number)
-                last = offset
-            else:
+        number_of = self._names
+        offsets = [receipt.offset for receipt in receipts]
+        numbers = [number_of[receipt.writer] for receipt in receipts]
+        if offsets == sorted(offsets) and (not self._offsets or self._offsets[-1] < offsets[0]):
+            self._offsets.extend(offsets)
+            self._numbers.extend(numbers)
+        else:
+            for offset, number in zip(offsets, numbers, strict=True):
                 self._insert(offset, number)
 
     def _insert(self, offset: int, number: int) -> None:
@@ -59,7 +57,7 @@ class Authors:
     def __call__(self, offset: int) -> str | None:
         index = bisect_left(self._offsets, offset)
         if index < len(self._offsets) and self._offsets[index] == offset:
-            return self._names[self._numbers[index]]
+            return self._names.name(self._numbers[index])
         return None
 
     def clear(self) -> None:

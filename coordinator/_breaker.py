@@ -1,34 +1,37 @@
-"""When to stop writing on the event loop: a disk that once kept it waiting gets threads for a while."""
+"""When to stop writing on the event loop: a disk that keeps it waiting gets threads for a while."""
 
 from __future__ import annotations
 
 import time
 
 WAIT_SECONDS_MAX = 0.005
-OPEN_SECONDS = 1.0
+OPEN_SECONDS_FIRST = 0.05
+OPEN_SECONDS_MAX = 1.0
 
 
 class Breaker:
-    """Use it around what should return at once; after it did not, `closed` is false for a second.
+    """Ask `begin` before what should return at once, and tell `end`: if it did not, threads are used for a while.
 
-    One for all sessions of a coordinator: the disk that is slow is most often theirs together.
+    The while is short at first, because a busy machine looks like a slow disk for a moment, and doubles each time that
+    the first tries after it are slow again. One for all sessions of a coordinator: the disk that is slow is most often
+    theirs together.
     """
 
-    __slots__ = ("_began", "_open_until")
+    __slots__ = ("_open_seconds", "_open_until")
 
     def __init__(self) -> None:
-        self._began = 0.0
+        self._open_seconds = 0.0
         self._open_until = 0.0
 
-    @property
-    def closed(self) -> bool:
-        """Whether it may be tried on the event loop now."""
-        return time.monotonic() >= self._open_until
-
-    def __enter__(self) -> None:
-        self._began = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
+    def begin(self) -> float | None:
+        """Return when it began, None if it is not to be tried on the event loop now."""
         now = time.monotonic()
-        if now - self._began > WAIT_SECONDS_MAX:
-            self._open_until = now + OPEN_SECONDS
+        return now if now >= self._open_until else None
+
+    def end(self, began: float) -> None:
+        """Judge what has begun then, and is over now."""
+        now = time.monotonic()
+        if now - began > WAIT_SECONDS_MAX:
+            slow_again = began - self._open_until < self._open_seconds
+            self._open_seconds = min(2 * self._open_seconds, OPEN_SECONDS_MAX) if slow_again else OPEN_SECONDS_FIRST
+            self._open_until = now + self._open_seconds

@@ -249,7 +249,7 @@ class Coordinator:
         if session is not None:
             engine_of(session).notice(event)
         if isinstance(event, RecordsWritten):
-            self._unsynced_bytes += sum(receipt.size for receipt in event.receipts if not receipt.durable)
+            self._unsynced_bytes += 0 if event.receipts[0].durable else sum(map(len, event.lines))
             if self._unsynced_bytes > self._limits.unsynced_bytes_total_max:
                 self._bound_unsynced()
         self._observers.tell(event)

@@ -152,7 +152,8 @@ class Driver:
             effect = None
             fail(self.machine, _as_os_error(error))
             self._report_events()
-        self._arm_timers(idle=effect is None)
+        if effect is None or self.machine.stall is not None:
+            self._arm_timers(idle=effect is None)
         return effect
 
     def _perform_somewhere(self, effect: Effect) -> None:
@@ -172,10 +173,15 @@ class Driver:
             self._settle(effect, answer)
 
     def _perform_quickly(self, effect: Effect) -> Report | None:
-        if not isinstance(effect, (Append, Compare)) or not self._breaker.closed:
+        if not isinstance(effect, (Append, Compare)):
             return None
-        with self._breaker:
+        began = self._breaker.begin()
+        if began is None:
+            return None
+        try:
             return self.store.perform_quickly(effect)
+        finally:
+            self._breaker.end(began)
 
     def _start(self, job: Callable[[], Answer], effect: Effect) -> None:
         def work() -> None:

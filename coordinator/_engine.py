@@ -24,6 +24,7 @@ from ._core._errors import (
 )
 from ._core._events import Event, RecordsWritten, SessionReopened, SessionRewritten, WaitingLong
 from ._core._format import Draft
+from ._core._lines import LINE_FEED
 from ._core._machine import Machine
 from ._core._tickets import Group, Stage, WriterState
 from ._core._turns import FenceState
@@ -114,7 +115,7 @@ class Engine:
         """Turn one record into a draft within every bound that applies."""
         try:
             draft = self.machine.format.encode(record) if self._transform is None else self._encode(record)
-            if len(draft.body) > self._small_bytes_max:
+            if len(draft.line) > self._small_bytes_max:
                 self._check_bounds((draft,))
         except RecordError as error:
             error.path, error.outcome = self.path, Outcome.NOT_WRITTEN
@@ -155,10 +156,10 @@ class Engine:
         return lambda records: (transform(record) for record in rewrite(records))
 
     def _check_bounds(self, drafts: Sequence[Draft]) -> None:
-        stamp_bytes_max = self.machine.format.stamp_bytes_max + 1
-        sizes = [len(draft.body) + stamp_bytes_max for draft in drafts]
+        stamp_bytes_max = self.machine.format.stamp_bytes_max
+        sizes = [len(draft.line) + stamp_bytes_max for draft in drafts]
         limits, room = self.machine.limits, self.machine.inbox.room
-        largest = max((len(draft.body) for draft in drafts), default=0)
+        largest = max((len(draft.line) - len(LINE_FEED) for draft in drafts), default=0)
         if largest > limits.record_bytes_max:
             message = f"a record of {largest} bytes is over record_bytes_max ({limits.record_bytes_max})"
             raise RecordError(message, hint="split it, or raise `Limits.record_bytes_max`")
@@ -168,7 +169,7 @@ class Engine:
 
     def write(self, writer: WriterState, drafts: Sequence[Draft]) -> Group:
         """Hand drafts to the machine; where nothing else is to be done they are in the file when this returns."""
-        group = self.machine.offer(writer, drafts, advance=in_hook(self.machine))
+        group = self.machine.offer(writer, drafts, advance=writer.hold and in_hook(self.machine))
         self.driver.write_now(group)
         if group.stage is Stage.HELD:
             self.watch_waiting()
@@ -184,20 +185,26 @@ class Engine:
             hint = "await `submit` or `append`, which wait for the file, or try again"
             raise QueueFullError("the session is parked", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
         try:
-            return self.machine.offer(writer, drafts, wait=wait, fence=fence, advance=in_hook(self.machine))
+            advance = writer.hold and in_hook(self.machine)
+            return self.machine.offer(writer, drafts, wait=wait, fence=fence, advance=advance)
         finally:
             self.driver.write_soon()
-            self.watch_waiting()
+            if self.machine.inbox.held:
+                self.watch_waiting()
 
     async def settle(self, group: Group) -> list[Receipt]:
         """Wait for the receipts of a group; cancelled before it was accepted, it is taken back."""
         try:
             receipts: list[Receipt] = await wait(group)
         except asyncio.CancelledError:
-            self.machine.withdraw(group)
-            self.driver.wake()
+            self.withdraw(group)
             raise
         return receipts
+
+    def withdraw(self, group: Group) -> None:
+        """Take a group back whose caller waits no longer; what was accepted is written all the same."""
+        self.machine.withdraw(group)
+        self.driver.wake()
 
     async def admitted(self, group: Group) -> None:
         """Wait until a group has room (or an error)."""
@@ -206,8 +213,7 @@ class Engine:
         try:
             await wait(group.admitted)
         except asyncio.CancelledError:
-            self.machine.withdraw(group)
-            self.driver.wake()
+            self.withdraw(group)
             raise
 
     def would_hold(self, writer: WriterState) -> bool:
@@ -297,4 +303,4 @@ def _small_bytes_max(machine: Machine) -> int:
     """Return how large one record may be without coming near any bound."""
     limits = machine.limits
     bounds = (limits.record_bytes_max, limits.batch_bytes_max, limits.session_bytes_max, limits.writer_bytes_max)
-    return min(bounds) - machine.format.stamp_bytes_max - 1
+    return min(bounds) - machine.format.stamp_bytes_max

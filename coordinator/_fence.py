@@ -95,13 +95,14 @@ class Story:
             return
         left_at, after = self._now(), engine.machine.revision
 
-        def tell() -> None:
+        def tell() -> bool:
             error = engine.machine.broken_error(state) if state.broken else None
             engine.tell_fence_left({
                 "writer": state.writer.name, "annotations": self._annotations, "asked_at": self._asked_at,
                 "entered_at": self._entered_at, "left_at": left_at, "before": self._before, "after": after,
                 "error": error, "raised": raised,
             })  # fmt: skip
+            return False
 
         if comparison is None or comparison.done:
             tell()

@@ -37,11 +37,13 @@ class Recent:
 
     def notice(self, event: Event) -> None:
         """Keep new lines, forget all of them where others have written in between."""
-        if isinstance(event, RecordsWritten) and self.followers:
+        if isinstance(event, RecordsWritten):
+            if not self.followers:
+                return
             self._add(event)
         elif isinstance(event, (ForeignChange, SessionReopened, SessionRewritten)):
             self._forget()
-        elif not isinstance(event, (RecordsWritten, StateChanged)):
+        elif not isinstance(event, StateChanged):
             return
         changed, self.changed = self.changed, Ticket()
         changed.resolve()

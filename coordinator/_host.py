@@ -160,6 +160,8 @@ class Host:
 
     def notice(self, session: Session, machine: Machine, event: Event) -> None:
         """Pass on what plugins want to know."""
+        if not self._plugins:
+            return
         if isinstance(event, RecordsWritten):
             self._count(session.path, event)
             for plugin in self._implementing("records_written"):

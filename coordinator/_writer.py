@@ -16,7 +16,7 @@ from ._core._format import Draft
 from ._core._tickets import Group, Stage, WriterState
 from ._core._values import Outcome, Receipt, Record
 from ._fence import Fence, FenceScope
-from ._waiting import wait
+from ._waiting import answered, wait
 
 if TYPE_CHECKING:
     from ._engine import Engine
@@ -85,7 +85,13 @@ class Writer:
         if not engine.is_ready:
             await engine.ready(Outcome.NOT_WRITTEN)
         group = self._write(drafts)
-        receipts: list[Receipt] = group.result() if group.done else await engine.settle(group)
+        if not group.done:  # `engine.settle`, without its two coroutines
+            try:
+                await answered(group, engine.loop)
+            except asyncio.CancelledError:
+                engine.withdraw(group)
+                raise
+        receipts: list[Receipt] = group.result()
         return receipts[0]
 
     async def append_all(self, records: Iterable[Mapping[str, object]]) -> list[Receipt]:
@@ -101,7 +107,7 @@ class Writer:
         return await self._engine.settle(self._write(drafts))
 
     def _write(self, drafts: Sequence[Draft]) -> Group:
-        if self._would_wait_for_oneself() and not in_hook(self._engine.machine):
+        if self._state.hold and self._would_wait_for_oneself() and not in_hook(self._engine.machine):
             raise FenceOrderError(
                 f"writer {self.name!r} is held until the fence ends, and this code is inside of it",
                 path=self._engine.path, hint=_SUBMIT, outcome=Outcome.NOT_WRITTEN,
@@ -119,7 +125,7 @@ class Writer:
             await asyncio.sleep(0)  # or a loop of submits would fill all the room before the disk's answer is heard
         if not self._engine.is_ready:
             await self._engine.ready(Outcome.NOT_WRITTEN)
-        wait_for_room = not self._would_wait_for_oneself()
+        wait_for_room = not (self._state.hold and self._would_wait_for_oneself())
         group = self._engine.offer(self._state, drafts, wait=wait_for_room)
         if group.stage is Stage.WAITING:
             await self._engine.admitted(group)
@@ -201,10 +207,7 @@ class Writer:
         self._engine.close_writer(self._state)
 
     def _would_wait_for_oneself(self) -> bool:
-        if not self._state.hold:
-            return False
-        fence = active_fence(self._engine.machine)
-        return fence is not None and self._engine.would_hold(self._state)
+        return active_fence(self._engine.machine) is not None and self._engine.would_hold(self._state)
 
 
 def state_of(writer: Writer) -> WriterState:

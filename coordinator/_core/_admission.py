@@ -19,11 +19,9 @@ from ._tickets import Group, Stage, Ticket, WriterState
 _arrivals = count()
 
 
-def room_for(drafts: Sequence[Draft], line_bytes_more: int) -> int:
-    """Return how many bytes a group may come to, when each line is that much longer than its draft."""
-    if len(drafts) == 1:  # nearly always, and a generator costs as much as all the rest of an offer
-        return len(drafts[0].body) + line_bytes_more
-    return sum(len(draft.body) for draft in drafts) + len(drafts) * line_bytes_more
+def room_for(drafts: Sequence[Draft], stamp_bytes_max: int) -> int:
+    """Return how many bytes a group may come to, when stamping makes each line that much longer."""
+    return sum([len(draft.line) for draft in drafts]) + len(drafts) * stamp_bytes_max
 
 
 class Pool:
@@ -60,7 +58,7 @@ class Pool:
 
     def offer(self, group: Group, *, wait: bool) -> bool:
         """Take room for `group` now; if there is none, let it wait (or not) and return False."""
-        first = not self._head_lacks_room and group.writer not in self._waiting
+        first = not self._waiting or (not self._head_lacks_room and group.writer not in self._waiting)
         if first and self._has_room(group) and self._writer_has_room(group):
             self._take(group)
             return True
@@ -82,22 +80,23 @@ class Pool:
         """Give back the room of a group that is in the file, or gone."""
         group.pool = None
         self._count(group, -1)
-        assert self.records >= 0, "room was given back twice"
-        assert self.bytes >= 0, "room was given back twice"
+        assert self.records >= 0 <= self.bytes, "room was given back twice"
 
     def shrink(self, group: Group, drafts: Sequence[Draft]) -> None:
         """Give back a part of a group's room: only these drafts of it are still to be written."""
         self._count(group, -1)
-        group.bytes -= sum(len(draft.body) for draft in group.drafts) - sum(len(draft.body) for draft in drafts)
+        group.bytes -= room_for(group.drafts, 0) - room_for(drafts, 0)
         group.drafts = drafts
         self._count(group, +1)
 
     def admit(self) -> list[Group]:
         """Take room for as many waiting groups as fit now, and return them in their order."""
+        self._head_lacks_room = False
+        if not self._waiting:
+            return []
         admitted: list[Group] = []
         heads = [(line[0].arrival, line) for line in self._waiting.values()]
         heapq.heapify(heads)
-        self._head_lacks_room = False
         while heads and not self._head_lacks_room:
             _, line = heapq.heappop(heads)
             self._admit_head(line, heads, admitted)
@@ -139,11 +138,13 @@ class Pool:
         self._count(group, +1)
 
     def _count(self, group: Group, sign: int) -> None:
-        self.records += sign * len(group.drafts)
-        self.bytes += sign * group.bytes
+        records, size = sign * len(group.drafts), sign * group.bytes
+        self.records += records
+        self.bytes += size
         if self._per_writer:
-            group.writer.queued_records += sign * len(group.drafts)
-            group.writer.queued_bytes += sign * group.bytes
+            writer = group.writer
+            writer.queued_records += records
+            writer.queued_bytes += size
 
     def _has_room(self, group: Group) -> bool:
         return self.records + len(group.drafts) <= self.records_max and self.bytes + group.bytes <= self.bytes_max

@@ -137,7 +137,7 @@ class Fault(Enum):
 class Report:
     """What a store did for `Append`, `Compare`, `Sync`, `Rewrite` and `Close`, and what it found on the way.
 
-    `revision` is what the store believes now. `written` has one placement per line of an `Append`, None if none of
+    `revision` is what the store believes now. `written` has the offset of each line of an `Append`, None if none of
     them counts as written. `foreign` is in the order of finding. `torn` says that an unfinished foreign line ends the
     content: wait `torn_wait_seconds`, then call `finish(report)`. `synced`: everything up to `revision` is on stable
     storage. `attempted_at`: the lowest offset where bytes of unconfirmed lines may stand. `standing`: where each line
@@ -146,7 +146,7 @@ class Report:
     """
 
     revision: Revision
-    written: tuple[Placement, ...] | None = None
+    written: Sequence[int] | None = None
     foreign: tuple[Foreign, ...] = ()
     fault: Fault | None = None
     error: OSError | None = None

@@ -6,7 +6,7 @@ Add one by subclassing `RecordFormat`: no format needs to know of files, queues 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import orjson
@@ -15,19 +15,19 @@ from ._values import Record, Tail
 
 
 class Draft(NamedTuple):
-    """A record as it was when the caller gave it: encoded, without line feed, not stamped yet.
+    """A record as it was when the caller gave it: encoded as a line, with its line feed, but not stamped yet.
 
     `lacks` names the stamped keys that the caller left to us, in the order in which they are written.
     """
 
-    body: bytes
+    line: bytes
     id: str | None = None
     lacks: tuple[str, ...] = ()
 
     @property
     def record(self) -> Record:
         """Return the record as it was given (a copy)."""
-        record: Record = orjson.loads(self.body)
+        record: Record = orjson.loads(self.line)
         return record
 
 
@@ -36,6 +36,14 @@ class Stamped(NamedTuple):
 
     line: bytes
     id: str | None
+    tail: Tail
+
+
+class StampedBatch(NamedTuple):
+    """The finished lines of a batch with their ids, and what the tail is after the last."""
+
+    lines: list[bytes]
+    ids: list[str | None]
     tail: Tail
 
 
@@ -62,6 +70,15 @@ class RecordFormat(ABC):
     @abstractmethod
     def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:
         """Finish a record at the moment when it is written, behind `tail`."""
+
+    def stamp_all(self, drafts: Iterable[Draft], tail: Tail, *, now_ms: int) -> StampedBatch:
+        """Finish the records of a batch, each behind the one before it."""
+        lines, ids = list[bytes](), list[str | None]()
+        for draft in drafts:
+            line, record_id, tail = self.stamp(draft, tail, now_ms=now_ms)
+            lines.append(line)
+            ids.append(record_id)
+        return StampedBatch(lines, ids, tail)
 
     @abstractmethod
     def read(self, line: bytes) -> Record | None:

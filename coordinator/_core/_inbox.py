@@ -77,20 +77,19 @@ class Inbox:
     def take(self) -> list[Group]:
         """Take the groups at the front that fit into one batch (a fence's append is a batch of its own)."""
         groups: list[Group] = []
-        size = 0
+        size, writing = 0, Stage.WRITING
         for item in self.queue:
-            if not isinstance(item, Group) or (groups and self._must_wait(item, size)):
+            if not isinstance(item, Group):
                 break
-            item.stage = Stage.WRITING
-            groups.append(item)
             size += item.bytes
+            if groups and (item.fence is not None or size > self._batch_bytes_max):
+                break
+            item.stage = writing
+            groups.append(item)
             if item.fence is not None:
                 break
         del self.queue[: len(groups)]
         return groups
-
-    def _must_wait(self, group: Group, size: int) -> bool:
-        return group.fence is not None or size + group.bytes > self._batch_bytes_max
 
     def put_back(self, groups: list[Group]) -> None:
         """Return groups that were taken and not written to the front, in their order."""
@@ -101,8 +100,9 @@ class Inbox:
     def over(self, group: Group) -> None:
         """Give back what a group used: it is in the file, or gone."""
         group.stage = Stage.OVER
-        if group.pool is not None:
-            group.pool.free(group)
+        pool: Pool | None = group.pool
+        if pool is not None:
+            pool.free(group)
 
     def waiting(self) -> list[Group]:
         """List the groups that wait for room."""

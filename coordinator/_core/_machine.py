@@ -21,7 +21,7 @@ from ._effects import Append, Close, Compare, Effect, Foreign, Opened, Reopen, R
 from ._errors import ClosedError, CoordinatorError, QueueFullError
 from ._events import AnswerUnheard, Event, FenceLeft, StateChanged
 from ._fences import Fences
-from ._format import Draft, RecordFormat, Stamped
+from ._format import Draft, RecordFormat, StampedBatch
 from ._inbox import Inbox
 from ._ledger import Ledger
 from ._limits import Limits
@@ -108,7 +108,7 @@ class Machine:
 
         `advance` lets records of a hold writer through (a plugin's hook while its fence is being entered).
         """
-        group = Group(writer, drafts, room_for(drafts, self.format.stamp_bytes_max + 1), fence)
+        group = Group(writer, drafts, room_for(drafts, self.format.stamp_bytes_max), fence)
         if fence is not None:
             self._offer_through(fence, group)
             return group
@@ -357,20 +357,14 @@ class Machine:
         except BaseException:  # out of memory: nothing was written, so nothing may be lost from the queue
             self.inbox.put_back(groups)
             raise
-        lines = [line.line for line in stamped]
-        through_fence = groups[0].fence is not None
+        lines, through_fence = stamped.lines, groups[0].fence is not None
         sync, insist = self._sync_is_due(lines), self.conflicts >= CONFLICTS_MAX
         effect = Append(self.revision, lines, self.header_line(), through_fence, sync, insist)
         return Running(effect, groups, stamped)
 
-    def _stamp(self, groups: Sequence[Group], now_ms: int) -> list[Stamped]:
-        tail, stamped = self.tail, list[Stamped]()
-        for group in groups:
-            for draft in group.drafts:
-                line = self.format.stamp(draft, tail, now_ms=now_ms)
-                stamped.append(line)
-                tail = line.tail
-        return stamped
+    def _stamp(self, groups: Sequence[Group], now_ms: int) -> StampedBatch:
+        drafts = [draft for group in groups for draft in group.drafts]
+        return self.format.stamp_all(drafts, self.tail, now_ms=now_ms)
 
     def header_line(self) -> bytes | None:
         """Return the line that has to come first if there is no content yet."""

@@ -7,11 +7,13 @@ name them), then foreign changes break fences or stop the session, then faults, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import compress, islice
+from functools import partial
+from itertools import compress, islice, repeat
 
-from ._effects import Fault, Foreign, Placement, Report, Sync
+from ._effects import Fault, Foreign, Report, Sync
 from ._errors import CoordinatorError
 from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten, SessionRewritten
+from ._format import StampedBatch
 from ._inbox import Item
 from ._machine import Machine
 from ._running import Comparison, Running
@@ -22,6 +24,10 @@ from ._turns import FenceStage, FenceState
 from ._values import Durability, Outcome, Receipt, Tail
 
 
+_new_receipt = partial(tuple.__new__, Receipt)
+"""Makes a receipt of a row: the constructor of a named tuple is a function in Python, and takes twice as long."""
+
+
 def report(machine: Machine, answer: Report, *, now: float) -> None:
     """Take the store's answer to the outstanding effect; `now` is seconds since the epoch, for the ledger."""
     running, machine.running = machine.running, None
@@ -30,11 +36,13 @@ def report(machine: Machine, answer: Report, *, now: float) -> None:
     before = machine.trouble
     written = _receive(machine, running, answer, now)
     _learn(machine, running, answer, written=written)
-    _stumble(machine, answer)
+    if answer.fault is not None:
+        _stumble(machine, answer, answer.fault)
     _answer_groups(machine, running, answer, written=written)
     if machine.trouble is not None and before is None:
         clear_queue(machine, machine.trouble)
-    _drop_broken(machine)
+    if machine.fences.turns.holders or machine.fences.watching or not written:  # or none can be in the queue
+        _drop_broken(machine)
     _answer_fences(machine, running, answer)
     machine.inbox.admit()
 
@@ -49,15 +57,15 @@ def fail(machine: Machine, error: OSError) -> None:
 
 
 def _receive(machine: Machine, running: Running, answer: Report, now: float) -> bool:
-    written = answer.written is not None and answer.fault is None and bool(running.groups)
-    size = 0
-    _receive_standing(machine, running, answer, now)
-    if written and answer.written is not None:
-        receipts = _receipts(machine, running, answer)
-        size = sum(receipt.size for receipt in receipts)
+    written, size = False, 0
+    if answer.standing:
+        _receive_standing(machine, running, answer, now)
+    if answer.written is not None and answer.fault is None and running.groups:
+        written, lines = True, running.stamped.lines
+        size = sum(map(len, lines))
+        receipts = _receipts(machine, running, answer.written, durable=answer.synced)
         machine.ledger.add(receipts, time=now)
-        lines = tuple(stamped.line for stamped in running.stamped)
-        machine.events.append(RecordsWritten(machine.path, tuple(receipts), lines))
+        machine.events.append(RecordsWritten(machine.path, receipts, tuple(lines)))
         _recover(machine)
     if answer.synced:
         machine.unsynced_bytes = 0
@@ -72,48 +80,50 @@ def _adopted_bytes(foreign: Foreign) -> int:
     return foreign.end - foreign.start
 
 
-def _receipts(machine: Machine, running: Running, answer: Report) -> list[Receipt]:
-    places, durable = answer.written or (), answer.synced
-    lines = zip(running.stamped, places, _sequences(machine.sequence, places), strict=True)
-    receipts: list[Receipt] = []
-    for group in running.groups:
-        writer = group.writer
-        for stamped, (offset, size), sequence in islice(lines, len(group.drafts)):
-            receipt = Receipt(writer.name, sequence, offset, size, stamped.id, durable)
-            group.receipts.append(receipt)
-            receipts.append(receipt)
-            writer.written_bytes += size
-        writer.written_records += len(group.drafts)
+def _receipts(machine: Machine, running: Running, offsets: Sequence[int], *, durable: bool) -> tuple[Receipt, ...]:
+    lines, ids, _ = running.stamped
+    names = [group.writer.name for group in running.groups for _ in group.drafts]
+    rows = zip(names, _sequences(machine.sequence, offsets), offsets, map(len, lines), ids, repeat(durable))
+    receipts = tuple(map(_new_receipt, rows))
     machine.sequence += len(receipts)
+    begin = 0
+    for group in running.groups:
+        end = begin + len(group.drafts)
+        group.receipts += receipts[begin:end]
+        group.writer.written_records += end - begin
+        group.writer.written_bytes += sum(map(len, lines[begin:end]))
+        begin = end
     return receipts
 
 
-def _sequences(before: int, places: Sequence[Placement]) -> Iterable[int]:
+def _sequences(before: int, offsets: Sequence[int]) -> Iterable[int]:
     """Number the lines in the order of the file: one that was glued to a foreign half line stands behind its batch."""
-    in_order = sorted(places)
-    if in_order == [*places]:
-        return range(before + 1, before + 1 + len(places))
-    sequence_of = dict(zip(in_order, range(before + 1, before + 1 + len(places)), strict=True))
-    return [sequence_of[place] for place in places]
+    in_order = sorted(offsets)
+    numbers = range(before + 1, before + 1 + len(offsets))
+    if in_order == [*offsets]:
+        return numbers
+    sequence_of = dict(zip(in_order, numbers, strict=True))
+    return [sequence_of[offset] for offset in offsets]
 
 
 def _receive_standing(machine: Machine, running: Running, answer: Report, now: float) -> None:
     """Count as written what a fence was given and what stands in the file all the same, or it would be given back."""
-    fence = running.groups[0].fence if answer.standing else None
+    fence = running.groups[0].fence
     if fence not in machine.fences.watching:
         return
     (group,) = running.groups
-    for stamped, place in zip(running.stamped, answer.standing, strict=True):
+    lines, ids, tail = running.stamped
+    for record_id, place in zip(ids, answer.standing, strict=True):
         if place is not None:
             machine.sequence += 1
             group.receipts.append(
-                Receipt(group.writer.name, machine.sequence, place.offset, place.size, stamped.id, durable=False)
+                Receipt(group.writer.name, machine.sequence, place.offset, place.size, record_id, durable=False)
             )
     machine.ledger.add(group.receipts, time=now)
     fence.written += group.receipts
     lacking = [place is None for place in answer.standing]
     group.drafts = list(compress(group.drafts, lacking))
-    running.stamped = list(compress(running.stamped, lacking))
+    running.stamped = StampedBatch(list(compress(lines, lacking)), list(compress(ids, lacking)), tail)
 
 
 def _recover(machine: Machine) -> None:
@@ -130,10 +140,14 @@ def _recover(machine: Machine) -> None:
 
 def _learn(machine: Machine, running: Running, answer: Report, *, written: bool) -> None:
     machine.tail = _new_tail(answer.tail or machine.tail, running, answer.foreign, written=written)
-    for group in running.groups if written else ():
-        if group.fence is not None:
-            group.fence.written += group.receipts
-    ledger = tuple(machine.ledger.since(machine.ledger_from)) if answer.foreign else ()
+    if written and running.groups[0].fence is not None:
+        running.groups[0].fence.written += running.groups[0].receipts
+    if answer.foreign:
+        _learn_of_others(machine, answer)
+
+
+def _learn_of_others(machine: Machine, answer: Report) -> None:
+    ledger = tuple(machine.ledger.since(machine.ledger_from))
     for foreign in answer.foreign:
         # A file that appeared where there was none brings its own header: ours was never written.
         machine.header = machine.header if foreign.header is None else foreign.header
@@ -143,14 +157,13 @@ def _learn(machine: Machine, running: Running, answer: Report, *, written: bool)
             machine.trouble = Trouble(machine.path, foreign=foreign, ledger=ledger)
             machine.stall = None
             machine.go(Trigger.TAKEN_OVER)
-    if answer.foreign:
-        machine.last_change = answer.foreign[-1]
-        machine.ledger_from = machine.ledger.number
+    machine.last_change = answer.foreign[-1]
+    machine.ledger_from = machine.ledger.number
 
 
 def _new_tail(tail: Tail, running: Running, found: Sequence[Foreign], *, written: bool) -> Tail:
     tails = [foreign.tail for foreign in found if not written or foreign.slipped]
-    tails += [running.stamped[-1].tail] if written else []
+    tails += [running.stamped.tail] if written else []
     tails += [foreign.tail for foreign in found if written and not foreign.slipped]
     for later in tails:
         tail = tail if later is None else tail.merge(later)
@@ -160,22 +173,22 @@ def _new_tail(tail: Tail, running: Running, found: Sequence[Foreign], *, written
 # What the disk refused
 
 
-def _stumble(machine: Machine, answer: Report) -> None:
-    if answer.fault is None or machine.trouble is not None:
+def _stumble(machine: Machine, answer: Report, fault: Fault) -> None:
+    if machine.trouble is not None:
         return
     error = answer.error or OSError("the store gave no reason")
-    if answer.fault is Fault.ROOM:
+    if fault is Fault.ROOM:
         machine.retry_due = False
         if machine.stall is None:
             machine.go(Trigger.NO_ROOM)
             machine.events.append(DiskFull(machine.path, error))
         machine.stall = error
         return
-    machine.trouble = Trouble(machine.path, fault=answer.fault, cause=error)
+    machine.trouble = Trouble(machine.path, fault=fault, cause=error)
     machine.stall = None
     for fence in machine.fences.watching:
         fence.failed = machine.trouble
-    machine.events.append(DiskFailed(machine.path, error, answer.fault is Fault.SYNC))
+    machine.events.append(DiskFailed(machine.path, error, fault is Fault.SYNC))
     machine.go(Trigger.DISK_FAILED)
 
 
@@ -198,9 +211,9 @@ def _answer_groups(machine: Machine, running: Running, answer: Report, *, writte
 
 def _remember_attempt(running: Running, offset: int, *, in_doubt: bool) -> None:
     """Keep the exact lines that may stand in the file without having been confirmed, for `reopen`."""
-    lines = iter(running.stamped)
+    lines = iter(running.stamped.lines)
     for group in running.groups:
-        group.attempt = Attempt(tuple(next(lines).line for _ in group.drafts), offset, in_doubt)
+        group.attempt = Attempt(tuple(islice(lines, len(group.drafts))), offset, in_doubt)
 
 
 def _end_deferred(machine: Machine, group: Group) -> None:

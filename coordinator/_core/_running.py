@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ._effects import Effect
-from ._format import Stamped
+from ._format import StampedBatch
 from ._tickets import Barrier, Group, Rewriting, Ticket
 from ._turns import FenceState
+from ._values import Tail
+
+_NOTHING = StampedBatch([], [], Tail())
 
 
 class Comparison(Ticket):
@@ -29,7 +32,7 @@ class Running:
 
     effect: Effect
     groups: list[Group] = field(default_factory=list[Group])
-    stamped: list[Stamped] = field(default_factory=list[Stamped])
+    stamped: StampedBatch = _NOTHING
     comparisons: list[Comparison] = field(default_factory=list[Comparison])
     token: FenceState | None = None
     barrier: Barrier | None = None

@@ -21,15 +21,11 @@ class Ticket:
         self.done = False
         self.value: Any = None
         self.error: Exception | None = None
-        self.listeners: tuple[Callable[[], None], ...] = ()
+        self.listeners: tuple[Callable[[], bool], ...] = ()
 
-    def listen(self, listener: Callable[[], None]) -> None:
-        """Have this called when the answer is given."""
+    def listen(self, listener: Callable[[], bool]) -> None:
+        """Have this called when the answer is given; it says whether it (still) has somebody to tell."""
         self.listeners += (listener,)
-
-    def unlisten(self, listener: Callable[[], None]) -> None:
-        """Have it called no more."""
-        self.listeners = tuple(other for other in self.listeners if other is not listener)
 
     def resolve(self, value: object = None) -> None:
         """Answer with success; a second answer is ignored, because a kept record was already answered."""
@@ -47,9 +43,10 @@ class Ticket:
     def _settle(self) -> bool:
         self.done = True
         listeners, self.listeners = self.listeners, ()
+        heard = False
         for listener in listeners:
-            listener()
-        return bool(listeners)
+            heard = listener() or heard
+        return heard
 
     def result(self) -> Any:
         """Return the answer, or raise it."""
@@ -99,7 +96,10 @@ class Group(Ticket):
     __slots__ = ("admitted", "arrival", "attempt", "bytes", "drafts", "fence", "pool", "receipts", "stage", "writer")
 
     def __init__(self, writer: WriterState, drafts: Sequence[Draft], size: int, fence: Any = None) -> None:
-        super().__init__()
+        self.done = False  # as `Ticket` has it: a call of its constructor would be a tenth of an append
+        self.value = None
+        self.error = None
+        self.listeners = ()
         self.writer = writer
         self.drafts = drafts
         self.bytes = size

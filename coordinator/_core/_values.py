@@ -78,7 +78,7 @@ class Revision:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Revision):
             return NotImplemented
-        if self.digest is None or other.digest is None:
+        if self is other or self.digest is None or other.digest is None:
             return self is other
         return (self.generation, self.length, self.digest) == (other.generation, other.length, other.digest)
 

@@ -25,15 +25,15 @@ _INTEGER_DIGITS_MAX = len(str(_INTEGER_MIN))
 
 
 def encode(record: object) -> bytes:
-    """Return a mapping as one line of JSON without its line feed; RecordError (without path) for anything else."""
+    """Return a mapping as one line of JSON with its line feed; RecordError (without path) for anything else."""
     try:
-        body = orjson.dumps(record)
+        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
         return _encode_carefully(record)
-    if body[0] != _OPENING_BRACE or not _is_plain(record):
+    if line[0] != _OPENING_BRACE or not _is_plain(record):
         return _encode_carefully(record)
     # What orjson returns keeps its whole buffer alive: a copy of the right size is a third of a full queue's memory.
-    return bytes(memoryview(body))
+    return bytes(memoryview(line))
 
 
 def encode_text(text: str | None) -> bytes:
@@ -70,7 +70,7 @@ def _encode_carefully(record: object) -> bytes:
         raise RecordError(f"a record is a JSON object, not {_kind(record)}", hint="append a mapping, such as a dict")
     mapping = cast("Mapping[object, object]", record)
     try:
-        return orjson.dumps(_simplify(mapping, "record"))
+        return orjson.dumps(_simplify(mapping, "record"), option=orjson.OPT_APPEND_NEWLINE)
     except (TypeError, RecursionError) as error:  # types, numbers and text were looked at; what remains is the depth
         hint = "flatten it, and see that nothing in it contains itself"
         raise RecordError("the record is nested too deeply", hint=hint) from error

@@ -65,11 +65,11 @@ class PiFormat(RecordFormat):
 
     def encode(self, record: Mapping[str, object]) -> Draft:
         """Turn a record into bytes, and note which of `id`, `parentId` and `timestamp` are left to us."""
-        body = _encoding.encode(record)
+        line = _encoding.encode(record)
         _check_keys(record)
         record_id = record.get("id")
         lacks = tuple([key for key in _STAMPED_KEYS if key not in record])
-        return Draft(body, record_id if _is_id(record_id) else None, lacks)
+        return Draft(line, record_id if _is_id(record_id) else None, lacks)
 
     def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:
         """Add what the record lacks: a new id, the leaf as its parent, a time that never runs backwards."""
@@ -83,7 +83,7 @@ class PiFormat(RecordFormat):
         if "timestamp" in draft.lacks:
             timestamp_ms = max(now_ms, timestamp_ms)
             parts.append(b'"timestamp":"%b",' % _time_text(timestamp_ms).encode())
-        parts += (draft.body[1:], b"\n")
+        parts.append(draft.line[1:])
         return Stamped(b"".join(parts), record_id, Tail(record_id, timestamp_ms))
 
     def read(self, line: bytes) -> Record | None:
@@ -127,11 +127,11 @@ def _check_keys(record: Mapping[str, object]) -> None:
 def _checked_header(header: Record) -> Record:
     """Return a copy that is exactly what will be read back."""
     try:
-        body = _encoding.encode(header)
+        line = _encoding.encode(header)
         texts = [key for key in ("timestamp", "cwd") if not isinstance(header[key], str)]
         if texts:
             raise ValueError(f"the header's {texts[0]!r} is no string")
-        return PiFormat().read_header(body)
+        return PiFormat().read_header(line)
     except (RecordError, FormatError) as error:
         raise ValueError(f"this header would make the file unreadable: {error.message}") from error
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from coordinator._core._errors import FormatError
-from coordinator._core._format import Draft, RecordFormat, Stamped
+from coordinator._core._format import Draft, RecordFormat, Stamped, StampedBatch
 from coordinator._core._values import Record, Tail
 
 from . import _encoding
@@ -37,9 +37,15 @@ class PlainFormat(RecordFormat):
         return Draft(_encoding.encode(record))
 
     def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:
-        """Add nothing but the line feed."""
+        """Add nothing."""
         del now_ms
-        return Stamped(draft.body + b"\n", None, tail)
+        return Stamped(draft.line, None, tail)
+
+    def stamp_all(self, drafts: Iterable[Draft], tail: Tail, *, now_ms: int) -> StampedBatch:
+        """Add nothing to any of them."""
+        del now_ms
+        lines = [draft.line for draft in drafts]
+        return StampedBatch(lines, [None] * len(lines), tail)
 
     def read(self, line: bytes) -> Record | None:
         """Parse a line; any JSON object is a record."""

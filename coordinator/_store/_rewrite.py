@@ -14,7 +14,7 @@ from itertools import islice
 from .._core._effects import Foreign, Report, Rewrite
 from .._core._errors import CoordinatorError, RecordError, WriteFailedError
 from .._core._format import RecordFormat
-from .._core._lines import Line, LineSplitter
+from .._core._lines import LINE_FEED, Line, LineSplitter
 from .._core._values import Change, Record, Tail
 from ._compare import Comparer
 from ._content import Content, digesting, look, new_digest
@@ -144,7 +144,7 @@ class Rewriter:
 
     def _line(self, record: Record, now_ms: int) -> bytes:
         draft = self._format.encode(record)
-        if len(draft.body) > self._record_bytes_max:
+        if len(draft.line) > self._record_bytes_max + len(LINE_FEED):
             raise RecordError("the transform made a record over record_bytes_max", hint="keep records smaller")
         stamped = self._format.stamp(draft, self._tail, now_ms=now_ms)
         self._tail = self._tail.merge(stamped.tail)

@@ -201,8 +201,9 @@ class Appender:
     def _next_round(self, content: Content, batch: Batch) -> Round:
         header = batch.effect.header if content.length == 0 else None
         first = header or (LINE_FEED if content.inside_line else b"")
-        numbers, lines = batch.missing, batch.effect.lines
-        parts = [first, *(lines if len(numbers) == len(lines) else [lines[number] for number in numbers])]
+        lines = batch.effect.lines
+        numbers = batch.missing if batch.rounds > 1 else range(len(lines))
+        parts = [first, *lines] if len(numbers) == len(lines) else [first, *[lines[number] for number in numbers]]
         current = Round(header is not None, numbers, b"".join(parts), [*map(len, parts)])
         batch.pieces = current.pieces
         return current
@@ -226,7 +227,7 @@ class Appender:
 
     def _is_as_expected(self, content: Content, current: Round, found: os.stat_result) -> bool:
         size = len(current.data)
-        in_place = current.runs == [Run(content.length, 0, size)]
+        in_place = current.pieces == [(content.length, size)] or current.runs == [Run(content.length, 0, size)]
         return in_place and content.is_at(found) and found.st_size == content.length + size
 
     # Reports
@@ -235,7 +236,7 @@ class Appender:
         failure = self._durable.sync(content.fd) if batch.effect.sync else None
         if failure is not None:
             return self._fault(content, batch, Fault.SYNC, failure)
-        written = tuple(map(Placement, cast("list[int]", batch.offsets), map(len, batch.effect.lines)))
+        written = cast("list[int]", batch.offsets)
         return Report(content.revision, written, tuple(batch.foreign), synced=batch.effect.sync)
 
     def _park(self, content: Content, batch: Batch) -> Report:

@@ -253,13 +253,13 @@ class MemoryStore:
             fault = Fault.ROOM if self.refusal.errno in _ROOM else Fault.WRITE
             return Report(self._revision, foreign=tuple(foreign), fault=fault, error=self.refusal)
         self.content += b"" if self.content else effect.header or b""
-        written = tuple(self._place(line) for line in effect.lines)
+        written = [self._place(line) for line in effect.lines]
         self._believe(bytes(self.content))
         return self._synced(Report(self._revision, written, tuple(foreign)), effect)
 
-    def _place(self, line: bytes) -> Placement:
+    def _place(self, line: bytes) -> int:
         self.content += line
-        return Placement(len(self.content) - len(line), len(line))
+        return len(self.content) - len(line)
 
     # Rewriting
 
@@ -282,7 +282,7 @@ class MemoryStore:
         records = self._records(into=lines)
         for record in effect.transform(records):
             draft = self.format.encode(record)
-            if len(draft.body) > self._limits.record_bytes_max:
+            if len(draft.line) > self._limits.record_bytes_max + len(LINE_FEED):
                 raise RecordError("the transform made a record over record_bytes_max", hint="keep records smaller")
             stamped = self.format.stamp(draft, tail, now_ms=effect.now_ms)
             lines.append(stamped.line)

@@ -54,7 +54,7 @@ async def test_a_slow_write_sends_the_next_ones_to_a_thread(session_path: Path, 
         monkeypatch.setattr("coordinator._breaker.WAIT_SECONDS_MAX", 0.0)
         for number in range(3):
             await writer.append({"number": number})
-        monkeypatch.setattr("coordinator._breaker.OPEN_SECONDS", 0.0)
+        monkeypatch.setattr("coordinator._breaker.OPEN_SECONDS_FIRST", 0.0)
     assert system.threads == ["thread", "loop", "loop", "thread", "thread"]
 
 

@@ -48,7 +48,7 @@ class Numbered(RecordFormat):
         return self.read(line) or {}
 
     def encode(self, record: Mapping[str, object]) -> Draft:
-        return Draft(orjson.dumps(record), str(record["id"]))
+        return Draft(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE), str(record["id"]))
 
     def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:
         line = orjson.dumps({**draft.record, "parent": tail.leaf}) + b"\n"

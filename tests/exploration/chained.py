@@ -17,7 +17,7 @@ PATH = Path("/sessions/chat.jsonl")
 @cache
 def _draft(identity: str) -> Draft:
     """Make each draft once: the copies of a world share it."""
-    return Draft(orjson.dumps({"id": identity}), identity)
+    return Draft(orjson.dumps({"id": identity}) + b"\n", identity)
 
 
 class Chained(RecordFormat):

@@ -25,7 +25,7 @@ class Job:
     steps: tuple[str, ...]
     revision: Revision
     foreign: tuple[Foreign, ...] = ()
-    written: tuple[Placement, ...] | None = None
+    written: tuple[int, ...] | None = None
     synced: bool = False
     fault: Fault | None = None
     attempted_at: int | None = None
@@ -179,14 +179,13 @@ class Disk:
         if foreign is not None:
             job.foreign += (replace(foreign, slipped=True),)
 
-    def _land(self, job: Job, lines: tuple[bytes, ...]) -> tuple[Placement, ...]:
-        places = []
+    def _land(self, job: Job, lines: tuple[bytes, ...]) -> tuple[int, ...]:
+        offsets = []
         for line in lines:
-            place = Placement(sum(map(len, self.lines)), len(line))
+            offsets.append(sum(map(len, self.lines)))
             self.lines += (line,)
-            self.places[identity(line)] = (self.inode, place.offset, place.size)
-            places.append(place)
-        return tuple(places)
+            self.places[identity(line)] = (self.inode, offsets[-1], len(line))
+        return tuple(offsets)
 
     def _sync(self, job: Job) -> None:
         if job.inode in (0, self.inode):

@@ -23,8 +23,9 @@ INSIDE = ("check", "reply")
 FENCELESS = ("", "append", "recover", "again")
 
 
-def heard() -> None:
+def heard() -> bool:
     """Stand for the future of a waiting task: somebody listens."""
+    return True
 
 
 class Task:
@@ -68,7 +69,7 @@ class Task:
     def _stop_waiting(self) -> Ticket:
         ticket, self.ticket = self.ticket, None
         assert ticket is not None
-        ticket.unlisten(heard)
+        ticket.listeners = tuple(listener for listener in ticket.listeners if listener is not heard)
         return ticket
 
     def _next(self) -> None:

@@ -155,7 +155,7 @@ def test_stamping_adds_no_more_bytes_than_it_says(parent: str | None) -> None:
     """Room is reserved before the stamps are known."""
     draft = PI.encode(message("text"))
     line = PI.stamp(draft, Tail(parent), now_ms=NOW_MS).line
-    assert len(line) - len(b"\n") - len(draft.body) <= PI.stamp_bytes_max
+    assert len(line) - len(draft.line) <= PI.stamp_bytes_max
 
 
 # Time

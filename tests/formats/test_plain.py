@@ -16,7 +16,7 @@ def test_stamping_adds_the_line_feed_and_nothing_else(record: dict[str, Any]) ->
     """The line is the record."""
     draft = PLAIN.encode(record)
     stamped = PLAIN.stamp(draft, Tail(), now_ms=1)
-    assert stamped.line == draft.body + b"\n"
+    assert stamped.line == draft.line
     assert (stamped.id, stamped.tail, draft.lacks) == (None, Tail(), ())
 
 

@@ -181,8 +181,8 @@ class Truth:
         meddled = [deed for deed in self._since(job.start) if deed.changes and "append" not in deed.name]
         if meddled or report.fault is not None:
             return
-        for line, (offset, size) in zip(job.effect.lines, report.written, strict=True):
-            assert job.content[offset : offset + size] == line, "a line does not stand where it was reported"
+        for line, offset in zip(job.effect.lines, report.written, strict=True):
+            assert job.content[offset : offset + len(line)] == line, "a line does not stand where it was reported"
 
     # Fences
 

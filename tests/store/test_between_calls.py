@@ -224,9 +224,9 @@ def check(desk: Desk, reports: list[Report], changes: set[Change], *, stops: boo
         return
     content = desk.content
     assert written is not None
-    for line, place in zip(OWN, written, strict=True):
-        assert content[place.offset : place.offset + place.size] == line
-        assert place.offset == 0 or content[place.offset - 1 : place.offset] == b"\n"
+    for line, offset in zip(OWN, written, strict=True):
+        assert content[offset : offset + len(line)] == line
+        assert offset == 0 or content[offset - 1 : offset] == b"\n"
         assert content.splitlines(keepends=True).count(line) == 1
     assert content.startswith(b'{"own":1}\n{"own":2}\n')
     assert content.endswith(b"\n")

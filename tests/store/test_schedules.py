@@ -53,9 +53,9 @@ class Gateway:
 
     def place(self, lines: tuple[bytes, ...], report: Report) -> None:
         """Remember the receipts."""
-        for line, place in zip(lines, report.written or (), strict=True):
+        for line, offset in zip(lines, report.written or (), strict=True):
             assert line not in self.places
-            self.places[line] = place.offset, place.size
+            self.places[line] = offset, len(line)
 
     def reopen(self, lines: tuple[bytes, ...], attempted: tuple[bytes, ...], since: int) -> tuple[bytes, ...]:
         """Accept the file, and say which lines are still to be written."""

@@ -23,7 +23,7 @@ def test_a_line_that_slipped_in_is_told_from_ours_by_position(desk: Desk) -> Non
     assert (foreign.change, foreign.slipped, foreign.records) == (Change.APPENDED, True, ({"foreign": 1},))
     assert (foreign.start, foreign.end) == (20, 20 + len(FOREIGN))
     assert report.written is not None
-    assert report.written[0].offset == foreign.end
+    assert report.written[0] == foreign.end
     assert desk.content.endswith(FOREIGN + b"".join(OWN))
     assert desk.knows_the_content
 
@@ -33,7 +33,7 @@ def test_a_foreign_line_equal_to_ours_is_not_taken_for_ours(desk: Desk) -> None:
     desk.system.act_at("write", append_to(desk.path, OWN[0]))
     report = desk.append(OWN[0])
     assert report.written is not None
-    assert (report.written[0].offset, report.foreign[0].start) == (30, 20)
+    assert (report.written[0], report.foreign[0].start) == (30, 20)
 
 
 def test_a_line_that_lands_behind_ours_has_not_slipped_in(desk: Desk) -> None:
@@ -42,7 +42,7 @@ def test_a_line_that_lands_behind_ours_has_not_slipped_in(desk: Desk) -> None:
     report = desk.append(*OWN)
     assert [(foreign.change, foreign.slipped) for foreign in report.foreign] == [(Change.APPENDED, False)]
     assert report.written is not None
-    assert report.written[0].offset == 20
+    assert report.written[0] == 20
     assert desk.knows_the_content
 
 
@@ -66,7 +66,7 @@ def test_a_glued_line_is_written_again_before_it_is_acknowledged(desk: Desk) -> 
     report = desk.append(*OWN)
     assert desk.content[20:] == b'{"half' + b"".join(OWN) + OWN[0]
     assert report.written is not None
-    assert [place.offset - 26 for place in report.written] == [30, 10, 20]
+    assert [offset - 26 for offset in report.written] == [30, 10, 20]
     (foreign,) = report.foreign
     assert (foreign.change, foreign.slipped, foreign.damaged, foreign.records) == (Change.TORN, True, 1, ())
     assert (foreign.start, foreign.end) == (20, 26)
@@ -176,7 +176,7 @@ def test_a_torn_line_without_room_for_its_end_is_ended_by_the_next_batch(desk: D
     report = desk.append(*OWN)
     assert report.written is not None
     assert desk.content.endswith(b'{"half\n' + b"".join(OWN))
-    assert desk.content[report.written[0].offset :].startswith(OWN[0])
+    assert desk.content[report.written[0] :].startswith(OWN[0])
     assert desk.knows_the_content
 
 
@@ -187,7 +187,7 @@ def test_a_short_write_is_finished(desk: Desk, size: int) -> None:
     report = desk.append(*OWN)
     assert desk.content[20:] == b"".join(OWN)
     assert report.written is not None
-    assert [place.offset for place in report.written] == [20, 30, 40]
+    assert report.written == [20, 30, 40]
     assert report.foreign == ()
 
 
@@ -200,9 +200,9 @@ def test_a_line_torn_by_a_foreign_one_is_written_again(desk: Desk, size: int) ->
     report = desk.append(*OWN)
     assert report.written is not None
     lines = desk.content.splitlines(keepends=True)
-    for line, place in zip(OWN, report.written, strict=True):
-        assert desk.content[place.offset : place.offset + place.size] == line
-        assert desk.content[place.offset - 1 : place.offset] == b"\n"
+    for line, offset in zip(OWN, report.written, strict=True):
+        assert desk.content[offset : offset + len(line)] == line
+        assert desk.content[offset - 1 : offset] == b"\n"
         assert lines.count(line) == 1
     whole = size % 10 == 0
     assert [foreign.change for foreign in report.foreign] == [Change.APPENDED if whole else Change.TORN]
@@ -233,8 +233,8 @@ def test_a_foreign_line_in_two_halves_never_spoils_ours(tmp_path: Path, new_desk
         desk.compare()
         lines = desk.content.splitlines(keepends=True)
         assert [lines.count(line) for line in OWN] == [1, 1, 1]
-        for line, place in zip(OWN, report.written, strict=True):
-            assert desk.content[place.offset : place.offset + place.size] == line
+        for line, offset in zip(OWN, report.written, strict=True):
+            assert desk.content[offset : offset + len(line)] == line
         assert desk.knows_the_content
         desk.close()
 

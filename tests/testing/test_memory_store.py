@@ -211,7 +211,7 @@ def test_a_new_session_begins_with_its_header() -> None:
     store.perform(Append(first.revision, (OTHER,), header=HEADER))
     assert bytes(store.content) == HEADER + LINE + OTHER
     assert first.written is not None
-    assert first.written[0].offset == len(HEADER)
+    assert first.written[0] == len(HEADER)
 
 
 def test_a_line_that_slips_in_stands_before_ours() -> None:
