@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 
 WAIT_SECONDS_MAX = 0.005
-OPEN_SECONDS_FIRST = 0.05
+OPEN_FACTOR = 2
 OPEN_SECONDS_MAX = 1.0
 
 
 class Breaker:
     """Ask `begin` before what should return at once, and tell `end`: if it did not, threads are used for a while.
 
-    The while is short at first, because a busy machine looks like a slow disk for a moment, and doubles each time that
-    the first tries after it are slow again. One for all sessions of a coordinator: the disk that is slow is most often
-    theirs together.
+    The while is twice as long as what was waited, because on a busy machine a process that lost its turn for 8 ms looks
+    like a slow disk, and it doubles each time that the loop waits again soon after. One for all sessions of a
+    coordinator: the disk that is slow is most often theirs together.
     """
 
     __slots__ = ("_open_seconds", "_open_until")
@@ -32,6 +32,7 @@ class Breaker:
         """Judge what has begun then, and is over now."""
         now = time.monotonic()
         if now - began > WAIT_SECONDS_MAX:
-            slow_again = began - self._open_until < self._open_seconds
-            self._open_seconds = min(2 * self._open_seconds, OPEN_SECONDS_MAX) if slow_again else OPEN_SECONDS_FIRST
+            soon = began - self._open_until < self._open_seconds
+            waited = max(now - began, self._open_seconds if soon else 0.0)
+            self._open_seconds = min(OPEN_FACTOR * waited, OPEN_SECONDS_MAX)
             self._open_until = now + self._open_seconds

@@ -94,15 +94,17 @@ class Driver:
                 self._loop.call_soon(self._pump, context=self._context)
             self._at_once -= 1
             self._context.run(self._serve)
-        if not group.done:
-            self.write_soon()
+            if group.done:
+                return
+        self.write_soon()
 
     def write_soon(self) -> None:
         """Write what was accepted at the end of this turn of the loop, or now, if it is enough for a batch."""
-        enough = self.machine.inbox.room.bytes >= BATCH_BYTES_ENOUGH
-        if enough and self.machine.running is None and not self._telling:
+        machine = self.machine
+        if machine.inbox.room.bytes >= BATCH_BYTES_ENOUGH and machine.running is None and not self._telling:
             self._context.run(self._serve)
-        self.wake()
+        if not self._scheduled or machine.events:
+            self.wake()
 
     def _can_write_now(self, group: Group) -> bool:
         if self._telling or not self._at_once:
@@ -226,8 +228,8 @@ class Driver:
             self.wake()
 
     def _settle(self, effect: Effect, answer: Answer) -> None:
-        if isinstance(effect, Park):
-            parked(self.machine)
+        if isinstance(effect, Act):
+            report(self.machine, _as_report(answer, self.machine), now=time.time())
         elif isinstance(effect, Reopen):
             if isinstance(answer, Opened):
                 reopened(self.machine, answer)
@@ -236,7 +238,7 @@ class Driver:
         elif isinstance(effect, Close):
             closed(self.machine, _as_report(answer, self.machine))
         else:
-            report(self.machine, _as_report(answer, self.machine), now=time.time())
+            parked(self.machine)
         self._report_events()
 
     def _report_events(self) -> None:

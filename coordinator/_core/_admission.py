@@ -21,6 +21,8 @@ _arrivals = count()
 
 def room_for(drafts: Sequence[Draft], stamp_bytes_max: int) -> int:
     """Return how many bytes a group may come to, when stamping makes each line that much longer."""
+    if len(drafts) == 1:  # nearly always, and it is a tenth of an offer
+        return len(drafts[0].line) + stamp_bytes_max
     return sum([len(draft.line) for draft in drafts]) + len(drafts) * stamp_bytes_max
 
 
@@ -59,8 +61,7 @@ class Pool:
     def offer(self, group: Group, *, wait: bool) -> bool:
         """Take room for `group` now; if there is none, let it wait (or not) and return False."""
         first = not self._waiting or (not self._head_lacks_room and group.writer not in self._waiting)
-        if first and self._has_room(group) and self._writer_has_room(group):
-            self._take(group)
+        if first and self._take(group):
             return True
         if wait:
             self._wait(group)
@@ -104,13 +105,10 @@ class Pool:
 
     def _admit_head(self, line: deque[Group], heads: list[tuple[int, deque[Group]]], admitted: list[Group]) -> None:
         group = line[0]
-        if not self._writer_has_room(group):
-            return
-        if not self._has_room(group):
-            self._head_lacks_room = True
+        if not self._take(group):
+            self._head_lacks_room = self._writer_has_room(group)
             return
         self.withdraw(group)
-        self._take(group)
         admitted.append(group)
         if line:
             heapq.heappush(heads, (line[0].arrival, line))
@@ -133,9 +131,24 @@ class Pool:
         self._waiting.setdefault(group.writer, deque()).append(group)
         self._head_lacks_room = self._head_lacks_room or self._writer_has_room(self._waiting[group.writer][0])
 
-    def _take(self, group: Group) -> None:
+    def _take(self, group: Group) -> bool:
+        """Take the room of a group, if all of it is there; spelled out, because every append comes through here."""
+        records, size = len(group.drafts), group.bytes
+        if self.records + records > self.records_max or self.bytes + size > self.bytes_max:
+            return False
+        if self._per_writer:
+            writer = group.writer
+            if (
+                writer.queued_records + records > self._writer_records_max
+                or writer.queued_bytes + size > self._writer_bytes_max
+            ):
+                return False
+            writer.queued_records += records
+            writer.queued_bytes += size
+        self.records += records
+        self.bytes += size
         group.pool = self
-        self._count(group, +1)
+        return True
 
     def _count(self, group: Group, sign: int) -> None:
         records, size = sign * len(group.drafts), sign * group.bytes
@@ -145,9 +158,6 @@ class Pool:
             writer = group.writer
             writer.queued_records += records
             writer.queued_bytes += size
-
-    def _has_room(self, group: Group) -> bool:
-        return self.records + len(group.drafts) <= self.records_max and self.bytes + group.bytes <= self.bytes_max
 
     def _writer_has_room(self, group: Group) -> bool:
         writer = group.writer

@@ -38,10 +38,10 @@ class Inbox:
 
     def offer(self, group: Group, *, held: bool, wait: bool) -> bool:
         """Accept a group if there is room; otherwise let it wait, or not."""
-        accepted = (self.held_room if held else self.room).offer(group, wait=wait)
-        if accepted:
-            self._accept(group, held=held)
-        return accepted
+        if not (self.held_room if held else self.room).offer(group, wait=wait):
+            return False
+        self._accept(group, held=held)
+        return True
 
     def _accept(self, group: Group, *, held: bool) -> None:
         group.stage = Stage.HELD if held else Stage.QUEUED
@@ -51,9 +51,10 @@ class Inbox:
 
     def admit(self) -> None:
         """Accept whoever waited for the room that is there now."""
-        for pool, held in ((self.room, False), (self.held_room, True)):
-            for group in pool.admit():
-                self._accept(group, held=held)
+        for group in self.room.admit():
+            self._accept(group, held=False)
+        for group in self.held_room.admit():
+            self._accept(group, held=True)
 
     def withdraw(self, group: Group) -> bool:
         """Forget a group that was not accepted yet."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ._values import OwnWrite, Receipt
 
 LEDGER_RECORDS_MAX = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(NamedTuple):
     number: int
     time: float
     receipts: Sequence[Receipt]

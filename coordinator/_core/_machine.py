@@ -319,13 +319,13 @@ class Machine:
             return None
         if self.trouble is not None:
             self.running = self._close() or self._reopen()
+        elif self.comparisons:
+            self.running = self._compare()
         else:
-            self.running = self._compare() or self._close() or self._serve_queue(now_ms) or self._sync()
+            self.running = self._close() or self._serve_queue(now_ms) or self._sync()
         return None if self.running is None else self.running.effect
 
-    def _compare(self) -> Running | None:
-        if not self.comparisons:
-            return None
+    def _compare(self) -> Running:
         comparisons, self.comparisons = self.comparisons, []
         sync = any(comparison.sync for comparison in comparisons) and self.unsynced_bytes > 0
         look = any(comparison.look for comparison in comparisons)
@@ -351,9 +351,9 @@ class Machine:
 
     def _append(self, now_ms: int) -> Running:
         groups = self.inbox.take()
-        self.last_timestamp_ms = now_ms = max(now_ms, self.last_timestamp_ms)
+        self.last_timestamp_ms = max(self.last_timestamp_ms, now_ms)
         try:
-            stamped = self._stamp(groups, now_ms)
+            stamped = self._stamp(groups)
         except BaseException:  # out of memory: nothing was written, so nothing may be lost from the queue
             self.inbox.put_back(groups)
             raise
@@ -362,9 +362,9 @@ class Machine:
         effect = Append(self.revision, lines, self.header_line(), through_fence, sync, insist)
         return Running(effect, groups, stamped)
 
-    def _stamp(self, groups: Sequence[Group], now_ms: int) -> StampedBatch:
+    def _stamp(self, groups: Sequence[Group]) -> StampedBatch:
         drafts = [draft for group in groups for draft in group.drafts]
-        return self.format.stamp_all(drafts, self.tail, now_ms=now_ms)
+        return self.format.stamp_all(drafts, self.tail, now_ms=self.last_timestamp_ms)
 
     def header_line(self) -> bytes | None:
         """Return the line that has to come first if there is no content yet."""

@@ -23,7 +23,6 @@ from ._trouble import Trouble
 from ._turns import FenceStage, FenceState
 from ._values import Durability, Outcome, Receipt, Tail
 
-
 _new_receipt = partial(tuple.__new__, Receipt)
 """Makes a receipt of a row: the constructor of a named tuple is a function in Python, and takes twice as long."""
 
@@ -66,7 +65,9 @@ def _receive(machine: Machine, running: Running, answer: Report, now: float) -> 
         receipts = _receipts(machine, running, answer.written, durable=answer.synced)
         machine.ledger.add(receipts, time=now)
         machine.events.append(RecordsWritten(machine.path, receipts, tuple(lines)))
-        _recover(machine)
+        machine.retry_due, machine.conflicts = False, 0
+        if machine.stall is not None:
+            _recover(machine)
     if answer.synced:
         machine.unsynced_bytes = 0
     elif machine.durability is not Durability.NONE:
@@ -86,20 +87,24 @@ def _receipts(machine: Machine, running: Running, offsets: Sequence[int], *, dur
     rows = zip(names, _sequences(machine.sequence, offsets), offsets, map(len, lines), ids, repeat(durable))
     receipts = tuple(map(_new_receipt, rows))
     machine.sequence += len(receipts)
-    begin = 0
-    for group in running.groups:
-        end = begin + len(group.drafts)
-        group.receipts += receipts[begin:end]
-        group.writer.written_records += end - begin
-        group.writer.written_bytes += sum(map(len, lines[begin:end]))
-        begin = end
+    _hand_out(running.groups, receipts)
     return receipts
+
+
+def _hand_out(groups: Sequence[Group], receipts: Sequence[Receipt]) -> None:
+    rest = iter(receipts)
+    for group in groups:
+        writer = group.writer
+        for receipt in islice(rest, len(group.drafts)):
+            group.receipts.append(receipt)
+            writer.written_records += 1
+            writer.written_bytes += receipt.size
 
 
 def _sequences(before: int, offsets: Sequence[int]) -> Iterable[int]:
     """Number the lines in the order of the file: one that was glued to a foreign half line stands behind its batch."""
-    in_order = sorted(offsets)
     numbers = range(before + 1, before + 1 + len(offsets))
+    in_order = sorted(offsets)
     if in_order == [*offsets]:
         return numbers
     sequence_of = dict(zip(in_order, numbers, strict=True))
@@ -127,12 +132,9 @@ def _receive_standing(machine: Machine, running: Running, answer: Report, now: f
 
 
 def _recover(machine: Machine) -> None:
-    machine.retry_due = False
-    machine.conflicts = 0
-    if machine.stall is not None:
-        machine.stall = None
-        machine.go(Trigger.ROOM)
-        machine.events.append(DiskRoom(machine.path))
+    machine.stall = None
+    machine.go(Trigger.ROOM)
+    machine.events.append(DiskRoom(machine.path))
 
 
 # What somebody else did
@@ -162,6 +164,8 @@ def _learn_of_others(machine: Machine, answer: Report) -> None:
 
 
 def _new_tail(tail: Tail, running: Running, found: Sequence[Foreign], *, written: bool) -> Tail:
+    if not found:  # nearly always
+        return tail.merge(running.stamped.tail) if written else tail
     tails = [foreign.tail for foreign in found if not written or foreign.slipped]
     tails += [running.stamped.tail] if written else []
     tails += [foreign.tail for foreign in found if written and not foreign.slipped]
@@ -285,6 +289,8 @@ def _drop_broken(machine: Machine) -> None:
 
 def _answer_fences(machine: Machine, running: Running, answer: Report) -> None:
     trouble = machine.trouble
+    if trouble is None and running.groups:
+        return
     comparisons = running.comparisons
     if trouble is not None:
         comparisons, machine.comparisons = comparisons + machine.comparisons, []

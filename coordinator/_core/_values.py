@@ -171,8 +171,7 @@ class Entry:
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """What the end of a file means to its format: the leaf to chain after, the newest time seen there."""
 
     leaf: str | None = None
@@ -180,5 +179,7 @@ class Tail:
 
     def merge(self, later: Tail) -> Tail:
         """Join with what was found behind this tail."""
+        if later is self:
+            return self
         leaf = self.leaf if later.leaf is None else later.leaf
         return Tail(leaf, max(self.timestamp_ms, later.timestamp_ms))

@@ -68,13 +68,15 @@ class Round:
     data: bytes
     sizes: list[int]
     pieces: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    written: int = 0
+    """How many bytes were taken."""
     error: OSError | None = None
     """Why the rest was refused."""
 
-    @property
-    def written(self) -> int:
-        """Return how many bytes were taken."""
-        return sum(count for _, count in self.pieces)
+    def took(self, start: int, count: int) -> None:
+        """Note where the next bytes of it went."""
+        self.pieces.append((start, count))
+        self.written += count
 
     @property
     def is_complete(self) -> bool:

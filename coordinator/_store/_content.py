@@ -238,8 +238,9 @@ class Content:
         if self.digest is not None:
             self.digest.update(data)
         self.length += len(data)
-        self.inside_line = data[-1] != LINE_FEED[0]
-        self.retain(data)
+        self.inside_line = data[-1:] != LINE_FEED
+        if self.retains:
+            self.unsynced.append(data)
         self._revision = None
 
     def retain(self, data: bytes) -> None:

@@ -155,13 +155,15 @@ class FileStore:
 
         A hop to a thread and back costs ten times what a small batch does.
         """
-        assert effect.expected == self.revision, "the core believes in another revision than the store"
-        if not self._owned.quick:
+        tools = self._owned
+        content = tools.content
+        assert effect.expected is content.revision, "the core believes in another revision than the store"
+        if not tools.quick:
             return None
         if isinstance(effect, Append):
-            return self._owned.appender.append_quickly(self._owned.content, effect)
-        quiet = isinstance(effect, Compare) and not effect.sync and self._owned.comparer.is_quiet(self._owned.content)
-        return Report(self.revision) if quiet else None
+            return tools.appender.append_quickly(content, effect)
+        quiet = isinstance(effect, Compare) and not effect.sync and tools.comparer.is_quiet(content)
+        return Report(content.revision) if quiet else None
 
     def _note_sync(self, report: Report) -> Report:
         if report.synced:

@@ -52,9 +52,9 @@ class Appender:
         """Write a batch with one write and a look on either side; where that is not all of it, `append` goes on."""
         if not self._is_simple(content, effect):
             return None
-        batch = Batch(effect, [], [None] * len(effect.lines), rounds=1)
-        current = self._next_round(content, batch)
-        self._begun = batch, current
+        lines = effect.lines
+        current = Round(False, range(len(lines)), b"".join(lines), [0, *map(len, lines)])
+        self._begun = Batch(effect, [], [None] * len(lines), rounds=1, pieces=current.pieces), current
         self._write_piece(content, current)
         try:
             found = look(self._system, content.path) if current.is_complete else None
@@ -63,11 +63,14 @@ class Appender:
         if found is None or not self._is_as_expected(content, current, found):
             return None
         self._begun = None
-        return self._accept(content, batch, current, found)
+        offsets = self._accept(content, current, found)
+        return Report(content.revision, offsets[1:])
 
     def _is_simple(self, content: Content, effect: Append) -> bool:
         """Whether this batch needs no sync, no reading and no mending, and is small, and nobody was here."""
         if effect.compare or effect.sync or content.fd is None or content.debris is not None or not content.length:
+            return False
+        if content.inside_line:
             return False
         try:
             return sum(map(len, effect.lines)) <= QUICK_BYTES_MAX and self._is_accounted_for(content)
@@ -180,14 +183,16 @@ class Appender:
             return self._fault(content, batch, Fault.SYNC, failure)
         found = look(self._system, content.path)
         if found is not None and self._is_as_expected(content, current, found):
-            return self._accept(content, batch, current, found)
+            batch.place(current, self._accept(content, current, found))
+            return self._done(content, batch)
         return self._end_round(content, batch, self._sorter.sort(content, batch, current, found))
 
-    def _accept(self, content: Content, batch: Batch, current: Round, found: os.stat_result) -> Report:
+    def _accept(self, content: Content, current: Round, found: os.stat_result) -> list[int]:
+        """Believe in a round that stands where it was expected, and return where its parts do."""
+        offsets = place_lines_in_order(current.sizes, content.length)
         content.extend(current.data)
         content.accept_times(found)
-        batch.place(current, place_lines_in_order(current.sizes, found.st_size - len(current.data)))
-        return self._done(content, batch)
+        return offsets
 
     def _end_round(self, content: Content, batch: Batch, outcome: Sorted) -> Report | None:
         if outcome is Sorted.TORN:
@@ -223,7 +228,7 @@ class Appender:
         except OSError as error:
             current.error = error
         else:
-            current.pieces.append((self._system.position(fd) - count, count))
+            current.took(self._system.position(fd) - count, count)
 
     def _is_as_expected(self, content: Content, current: Round, found: os.stat_result) -> bool:
         size = len(current.data)

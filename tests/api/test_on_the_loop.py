@@ -52,9 +52,10 @@ async def test_a_slow_write_sends_the_next_ones_to_a_thread(session_path: Path, 
         for number in range(2):
             await writer.append({"number": number})
         monkeypatch.setattr("coordinator._breaker.WAIT_SECONDS_MAX", 0.0)
+        monkeypatch.setattr("coordinator._breaker.OPEN_FACTOR", 1e9)
         for number in range(3):
             await writer.append({"number": number})
-        monkeypatch.setattr("coordinator._breaker.OPEN_SECONDS_FIRST", 0.0)
+        monkeypatch.setattr("coordinator._breaker.OPEN_SECONDS_MAX", 0.0)
     assert system.threads == ["thread", "loop", "loop", "thread", "thread"]
 
 
