@@ -24,7 +24,7 @@ from ._core._errors import CoordinatorError
 from ._core._events import Event
 from ._core._machine import Machine
 from ._core._reports import fail, report
-from ._core._tickets import Group
+from ._core._tickets import Group, Ticket
 from ._core._values import Durability, SessionState
 from ._waiting import empty_context
 
@@ -35,7 +35,7 @@ BATCH_BYTES_ENOUGH = 192 * 1024
 BEHIND_BYTES = 2 * 1024 * 1024
 """When this much waits behind a batch in a thread, `submit` lets the loop turn, so that the answer is heard."""
 AT_ONCE_MAX = 32
-"""How many batches of one record may be written in one turn of the loop: a writer that never waits starves others."""
+"""How many effects may be performed before the loop turns: a writer, or a turn, that never waits starves others."""
 
 Answer = Report | Opened | BaseException | None
 
@@ -90,13 +90,25 @@ class Driver:
     def write_now(self, group: Group) -> None:
         """Write what was just accepted before returning, if it is all there is to do; otherwise `wake`."""
         if self._alone and self._can_write_now(group):
-            if self._at_once == AT_ONCE_MAX:
-                self._loop.call_soon(self._pump, context=self._context)
-            self._at_once -= 1
+            self._take_from_turn()
             self._context.run(self._serve)
             if group.done:
                 return
         self.write_soon()
+
+    def serve_now(self, ticket: Ticket) -> None:
+        """Do what leads to the answer of this ticket before returning, as far as that waits for no disk."""
+        while not (ticket.done or self._telling) and self._at_once:
+            self._take_from_turn()
+            if self._context.run(self._serve) is None:
+                break
+        self.wake()
+
+    def _take_from_turn(self) -> None:
+        """Count what is done before the loop turns; somebody has to begin anew when it has turned."""
+        if self._at_once == AT_ONCE_MAX:
+            self._loop.call_soon(self._pump, context=self._context)
+        self._at_once -= 1
 
     def write_soon(self) -> None:
         """Write what was accepted at the end of this turn of the loop, or now, if it is enough for a batch."""

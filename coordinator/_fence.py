@@ -50,7 +50,7 @@ class Fence:
         """
         self._engine.check_loop()
         comparison = self._engine.machine.check_fence(self._state)
-        self._engine.driver.wake()
+        self._engine.driver.serve_now(comparison)
         await wait(comparison)
 
     async def append(self, record: Mapping[str, object]) -> Receipt:
@@ -156,24 +156,32 @@ class FenceScope:
         return Fence(engine, state)
 
     async def _enter(self, state: FenceState) -> None:
+        if self._timeout_seconds is None:
+            await self._take_turn(state)
+            return
         with anyio.move_on_after(self._timeout_seconds) as scope:
-            await wait(state.turn)
-            state.since = time.monotonic()
-            self._story.hook_called = True
-            await self._engine.call_fence_entering(state.writer.name, self._annotations)
-            await self._drain(state)
+            await self._take_turn(state)
         if scope.cancelled_caught:
             raise self._timeout_error(state)
 
-    async def _drain(self, state: FenceState) -> None:
-        engine = self._engine
-        limit_seconds = engine.machine.limits.drain_seconds_max
-        engine.machine.enter(state)
-        engine.driver.wake()
+    async def _take_turn(self, state: FenceState) -> None:
+        await wait(state.turn)
+        state.since = time.monotonic()
+        self._story.hook_called = True
+        await self._engine.call_fence_entering(state.writer.name, self._annotations)
+        self._engine.machine.enter(state)
+        self._engine.driver.serve_now(state.entered)
+        if state.entered.done:  # a scope costs more than entering does when nothing has to be waited for
+            state.entered.result()
+        else:
+            await self._drained(state)
+
+    async def _drained(self, state: FenceState) -> None:
+        limit_seconds = self._engine.machine.limits.drain_seconds_max
         with anyio.move_on_after(limit_seconds) as scope:
             await wait(state.entered)
         if scope.cancelled_caught:
-            raise engine.drain_timeout_error(limit_seconds)
+            raise self._engine.drain_timeout_error(limit_seconds)
 
     def _timeout_error(self, state: FenceState) -> FenceTimeoutError:
         holders = [fence for fence in self._engine.machine.fences.turns.holders if fence is not state]
@@ -199,7 +207,10 @@ class FenceScope:
         assert state is not None, "left before it was entered"
         leave_fence(state)
         comparison = None if state.stage is FenceStage.OVER else engine.machine.leave(state)
-        engine.driver.wake()
+        if comparison is None:
+            engine.driver.wake()
+        else:
+            engine.driver.serve_now(comparison)
         self._story.tell(engine, state, comparison, raised)
         if raised is not None:
             return

@@ -68,12 +68,12 @@ class Appender:
 
     def _is_simple(self, content: Content, effect: Append) -> bool:
         """Whether this batch needs no sync, no reading and no mending, and is small, and nobody was here."""
-        if effect.compare or effect.sync or content.fd is None or content.debris is not None or not content.length:
+        if effect.sync or content.fd is None or content.debris is not None or not content.length or content.inside_line:
             return False
-        if content.inside_line:
+        if sum(map(len, effect.lines)) > QUICK_BYTES_MAX:
             return False
         try:
-            return sum(map(len, effect.lines)) <= QUICK_BYTES_MAX and self._is_accounted_for(content)
+            return self._comparer.is_quiet(content) if effect.compare else self._is_accounted_for(content)
         except OSError:
             return False
 
