@@ -26,7 +26,7 @@ class System:
     quick = True
     """Whether looks, and small writes into the page cache, return at once, so that the event loop may make them."""
 
-    def lstat(self, path: Path) -> os.stat_result:
+    def lstat(self, path: str | Path) -> os.stat_result:
         """Look at what is at a path, without following a symbolic link."""
         return os.lstat(path)
 

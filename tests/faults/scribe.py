@@ -145,13 +145,18 @@ class Desk:
         return {}
 
     async def fork(self) -> dict[str, Any]:
-        """Fork a child that lives on after us."""
+        """Fork a child that lives on after us, and has begun to."""
+        ready, begun = os.pipe()
         child = os.fork()
         if not child:
             os.close(0)
             os.close(1)
+            os.close(begun)
             signal.pause()
             os._exit(0)
+        os.close(begun)
+        os.read(ready, 1)
+        os.close(ready)
         return {"child": child}
 
     async def read_own_files(self) -> dict[str, Any]:

@@ -69,11 +69,12 @@ class SimulatedSystem(System):
 
     # Looking
 
-    def lstat(self, path: Path) -> Stat:
+    def lstat(self, path: str | Path) -> Stat:
         """Look at a name."""
         self._before("lstat")
-        self.on_look(path.name)
-        return self.disk.stat(self.disk.find(path.name))
+        name = os.path.basename(path)
+        self.on_look(name)
+        return self.disk.stat(self.disk.find(name))
 
     def fstat(self, fd: int) -> Stat:
         """Look at an open file."""
