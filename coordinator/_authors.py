@@ -1,19 +1,24 @@
-"""Which writer wrote the record at an offset: twelve bytes a record, remembered for one opening only."""
+"""Which writer wrote the record at an offset: twelve bytes per change of the writer, for one opening only."""
 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from ._core._values import Receipt
+
+CHANGES_MAX = 1 << 20
+"""So many changes of the writer are remembered: a session that is open for months must not grow without bound."""
 
 
 class Names:
     """Numbers for the names of writers, shared by all sessions: most have the same few."""
 
+    NOBODY = 0
+
     def __init__(self) -> None:
-        self._names: list[str] = []
+        self._names: list[str | None] = [None]
         self._number_of: dict[str, int] = {}
 
     def number(self, name: str) -> int:
@@ -23,46 +28,68 @@ class Names:
             self._names.append(name)
         return number
 
-    def __getitem__(self, number: int) -> str:
+    def __getitem__(self, number: int) -> str | None:
         return self._names[number]
 
 
 class Authors:
-    """Maps offsets to writer names; call it with an offset."""
+    """Maps offsets to writer names; call it with an offset.
 
-    __slots__ = ("_names", "_numbers", "_offsets")
+    Lines of ours that touch each other and have the same writer are one stretch: what a number says holds from its
+    start to the next one.
+    """
+
+    __slots__ = ("_end", "_names", "_numbers", "_starts")
 
     def __init__(self, names: Names) -> None:
         self._names = names
-        self._offsets = array("Q")
+        self._starts = array("Q")
         self._numbers = array("I")
+        self._end = 0
 
     def add(self, receipts: Iterable[Receipt]) -> None:
         """Remember where these records stand."""
-        offsets, numbers, number_of = self._offsets, self._numbers, self._names.number
-        last = offsets[-1] if offsets else -1
+        number_of, numbers, end = self._names.number, self._numbers, self._end
+        last = numbers[-1] if numbers else Names.NOBODY
         for receipt in receipts:
-            offset, number = receipt.offset, number_of(receipt.writer)
-            if offset > last:
-                offsets.append(offset)
-                numbers.append(number)
-                last = offset
-            else:
-                self._insert(offset, number)
+            number, offset = number_of(receipt.writer), receipt.offset
+            if offset < end:
+                self._insert(offset, receipt.size, number)
+                continue
+            if offset > end and last != Names.NOBODY:
+                self._begin(end, Names.NOBODY)
+                last = Names.NOBODY
+            if number != last:
+                self._begin(offset, number)
+                last = number
+            end = offset + receipt.size
+        self._end = end
+        self._forget_oldest()
 
-    def _insert(self, offset: int, number: int) -> None:
+    def _begin(self, start: int, number: int) -> None:
+        self._starts.append(start)
+        self._numbers.append(number)
+
+    def _insert(self, offset: int, size: int, number: int) -> None:
         # A record that had been glued to a foreign half line was written again, behind its batch: out of order.
-        index = bisect_left(self._offsets, offset)
-        self._offsets.insert(index, offset)
-        self._numbers.insert(index, number)
+        index = bisect_right(self._starts, offset)
+        before = self._numbers[index - 1] if index else Names.NOBODY
+        for start, who in ((offset + size, before), (offset, number)):
+            self._starts.insert(index, start)
+            self._numbers.insert(index, who)
+
+    def _forget_oldest(self) -> None:
+        if len(self._starts) > CHANGES_MAX:
+            # Half of them at once, or every batch would move the others.
+            del self._starts[: CHANGES_MAX // 2]
+            del self._numbers[: CHANGES_MAX // 2]
 
     def __call__(self, offset: int) -> str | None:
-        index = bisect_left(self._offsets, offset)
-        if index < len(self._offsets) and self._offsets[index] == offset:
-            return self._names[self._numbers[index]]
-        return None
+        index = bisect_right(self._starts, offset)
+        return self._names[self._numbers[index - 1]] if index and offset < self._end else None
 
     def clear(self) -> None:
         """Forget everything: the content was replaced."""
-        del self._offsets[:]
+        del self._starts[:]
         del self._numbers[:]
+        self._end = 0
