@@ -74,10 +74,10 @@ def test_the_conversation_is_counted_from_the_leaf_to_the_root_and_a_ring_ends()
 
 
 LINES = st.sampled_from([
-    pi_record("a", None), pi_record("b", "a"), pi_record("c", "b"), pi_record("d", "c"), HEADER, b"", b" ", b"{}", b"[]",
-    pi_record("e", "d", timestamp="2026-05-20T09:00:00.000Z"), pi_record("f", "e", timestamp="soon"), b"\0\0", b"{",
+    pi_record("a", None), pi_record("b", "a"), pi_record("c", "b"), pi_record("d", "c"), HEADER, b"", b" ", b"{}",
+    pi_record("e", "d", timestamp="2026-05-20T09:00:00.000Z"), pi_record("f", "e", timestamp="soon"), b"\0", b"{",
     pi_record("g", "f", timestamp="2026-05-20T09:00:00"), pi_record("h", "g", timestamp="1970-01-01T00:00:00Z"),
-    b'{"type":"m","id":"i","parentId":7,"timestamp":"2026-05-20T08:00:00Z","x":"\xff"}', b"null", b"1e999",
+    b'{"type":"m","id":"i","parentId":7,"timestamp":"2026-05-20T08:00:00Z","x":"\xff"}', b"[]", b"1e999",
     b'{"type":"m","id":"","timestamp":"2026-05-20T08:00:00Z"}', b'{"type":7,"id":"j"}', b'{"type":"m","id":"k"}',
     b'{"type":"m","id":"l","timestamp":"2026-05-20T08:00:00Z","x":"\\ud83d"}\r', b'{"type":"m","id":"m","x":NaN}',
     b'{"type":"m","id":"n","timestamp":"2026-05-20T08:00:00Z"}{"type":"m","id":"o","timestamp":"2026-05-20T08:00:00Z"}',

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 from .conftest import HEADER, Run, StartGateway, everything_in, objects, pi_record, write_lines
 
 CopyOf = Callable[[str], Path]
