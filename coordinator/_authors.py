@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ._core._values import Receipt
 
-CHANGES_MAX = 1 << 20
+CHANGES_MAX = 1 << 18
 """So many changes of the writer are remembered: a session that is open for months must not grow without bound."""
 
 
