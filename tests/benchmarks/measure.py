@@ -26,7 +26,7 @@ def measure(cell: Cell, scale: str, directory: Path) -> dict[str, float]:
         place, cell.mode, SCALES[scale], lambda megabytes: large_file(directory, megabytes),
         lambda megabytes: large_tree(directory, megabytes), workload.content_check_bytes_max,
     )  # fmt: skip
-    _settle_down()
+    settle_down()
     begun = process_time()
     outcome = _run(workload, contender, bench, cell.loop)
     spent_seconds = process_time() - begun
@@ -42,7 +42,7 @@ def _cost(outcome: Outcome, spent_seconds: float) -> dict[str, float]:
     return {"cpu µs": spent_seconds / records * 1e6} if records else {}
 
 
-def _settle_down() -> None:
+def settle_down() -> None:
     """Leave nothing for the measurement to do but its work."""
     records(), lines()
     gc.collect()
