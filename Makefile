@@ -45,7 +45,7 @@ gateway: $(VENV)/.demo  ## start the example gateway, with a stand-in for the mo
 world: $(VENV)/.dev  ## a follower of 50,000 records, 5,000 sessions, a file of 1 GB (SCALE=1)
 	@SCALE=$(or $(SCALE),1) $(RUN) pytest tests/world --quiet --timeout=900 --junit-xml=build/world.xml
 
-.PHONY: world setup test check lint types layers format bench bench-quick growth mutants race kills sweep build clean help
+.PHONY: world setup test check lint types layers format bench bench-quick growth soak mutants race kills sweep build clean help
 setup: $(VENV)/.dev  ## make the virtual environment with all tools
 	@echo "· $(VENV) is ready"
 
@@ -80,6 +80,9 @@ bench: $(VENV)/.dev  ## measure, beside plain writes and aiofiles in the same ru
 
 growth: $(VENV)/.dev  ## what appends, turns and idle sessions cost as files, writers and sessions become many
 	@$(RUN) tests.benchmarks.growth
+
+soak: $(VENV)/.dev  ## ten minutes of every load on the same sessions: does the process grow? (MINUTES=10)
+	@$(RUN) tests.benchmarks.soak --minutes $(or $(MINUTES),10)
 
 bench-quick: $(VENV)/.dev  ## the same in about two minutes, less exactly
 	@$(RUN) tests.benchmarks --quick

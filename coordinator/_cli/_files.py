@@ -36,6 +36,8 @@ class Reader:
         self.repair: TailRepair = find_repair(Calls(), fd, self.end)
         self.lines_end = self.end - self.repair.cut - self.repair.keep
         """Where the last whole line ends."""
+        self.records_end = self.end - self.repair.cut
+        """Where the last record ends, which may lack its line feed."""
 
     def read(self, start: int, size: int) -> bytes:
         """Read exactly this much; `PathError` if the file has become shorter."""
@@ -48,6 +50,11 @@ class Reader:
             pieces.append(piece)
             start, size = start + len(piece), size - len(piece)
         return b"".join(pieces)
+
+    def whole_lines(self, start: int) -> bytes:
+        """Read a block, and return the lines that end in it; nothing if none does."""
+        block = self.read(start, min(BLOCK_BYTES, self.lines_end - start))
+        return block[: block.rfind(LINE_FEED) + 1]
 
     def lines(self, start: int = 0) -> Iterator[Line]:
         """Give the lines, oldest first, the header included, and a last record that lacks only its line feed."""

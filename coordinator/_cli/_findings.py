@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from coordinator import PLAIN, FormatError, Record
 
 from ._files import Reader
-from ._index import Index, Place
+from ._index import NOWHERE, Index, Pair
 from ._inside import Line
+from ._places import Places
+from ._skim import skimmer_of
 from ._text import KILO, age_text, one_line, size_text
 
 ID_CHARACTERS_MAX = 40
@@ -67,11 +69,10 @@ class Findings:
 
 def check(reader: Reader, *, guessed: bool) -> Findings:
     """Look at every line of a file; `guessed`: nobody has said which format it has."""
-    findings = Findings()
-    with closing(Index()) as index:
-        _Pass(reader, findings, index, guessed=guessed).run()
-        index.finish()
-        _check_tree(findings, index)
+    findings, index, places = Findings(), Index(), Places(reader)
+    _Pass(reader, findings, index, places, guessed=guessed).run()
+    index.finish()
+    _check_tree(findings, index, places)
     _check_tail(reader, findings)
     findings.kept.sort(key=lambda finding: (finding.severity.value, finding.line))
     return findings
@@ -80,22 +81,47 @@ def check(reader: Reader, *, guessed: bool) -> Findings:
 class _Pass:
     """The way through the lines, oldest first."""
 
-    def __init__(self, reader: Reader, findings: Findings, index: Index, *, guessed: bool) -> None:
+    def __init__(self, reader: Reader, findings: Findings, index: Index, places: Places, *, guessed: bool) -> None:
         self._reader = reader
         self._findings = findings
         self._index = index
-        self._guessed = guessed
+        self._places = places
+        self._guessed = guessed and not reader.format.has_header
         self._format = reader.format
+        self._skim = skimmer_of(reader.format)
         self._latest_ms = 0
 
     def run(self) -> None:
-        """Look at every line."""
-        for number, line in enumerate(self._reader.lines(), start=1):
-            self._findings.lines = number
+        """Look at every line, closely only where something may be said about it."""
+        at = self._look_closely(0, 1)  # a header, or the record that says which format it is
+        while at < self._reader.records_end:
+            block = self._reader.whole_lines(at)
+            at = at + len(block) if self._takes(at, block) else self._look_closely(at, at + max(len(block), 1))
+
+    def _takes(self, at: int, block: bytes) -> bool:
+        found = None if self._guessed or not block else self._skim(block)
+        if found is None or found.earliest_ms < self._latest_ms:
+            return False
+        self._places.add(len(self._index), self._findings.lines + 1, at)
+        self._findings.lines += found.records
+        self._findings.records += found.records
+        if found.ids:
+            self._index.add(found.ids, found.parents)
+        self._latest_ms = found.latest_ms
+        return True
+
+    def _look_closely(self, start: int, stop: int) -> int:
+        """Look at the lines that begin before `stop`; return where the next one begins."""
+        self._places.add(len(self._index), self._findings.lines + 1, start)
+        for line in self._reader.lines(start):
+            self._findings.lines += 1
             if self._reader.is_header(line):
                 self._check_header()
             else:
-                self._check_line(number, line)
+                self._check_line(self._findings.lines, line)
+            if line.offset + line.size >= stop:
+                return line.offset + line.size
+        return self._reader.records_end
 
     def _check_header(self) -> None:
         try:
@@ -103,6 +129,7 @@ class _Pass:
         except FormatError as error:
             self._findings.damage("header", f"{error.message}: {error.hint}", line=1)
             self._format = PLAIN  # what the lines mean is not known then
+            self._skim = skimmer_of(PLAIN)
 
     def _check_line(self, number: int, line: Line) -> None:
         record = None if line.content is None else self._format.read(line.content)
@@ -110,7 +137,7 @@ class _Pass:
             self._findings.damage("unreadable", why_unreadable(line), line=number, offset=line.offset)
             return
         self._findings.records += 1
-        if self._guessed and not self._reader.format.has_header:
+        if self._guessed:
             self._guessed = False
             if lacks_header(record):
                 self._findings.damage("header", f"{LOST_HEADER} (`--format plain` if it is meant)", line=1)
@@ -120,7 +147,7 @@ class _Pass:
         tail = self._format.tail_of(record)
         if tail.leaf is None:
             return
-        self._index.add(number, offset, tail.leaf, self._format.parent_of(record))
+        self._index.add([tail.leaf], [self._format.parent_of(record)])
         if not tail.timestamp_ms:
             self._findings.notice("time", "it has no readable time", line=number, offset=offset)
         elif tail.timestamp_ms < self._latest_ms:
@@ -149,31 +176,49 @@ def why_unreadable(line: Line) -> str:
     return "a second header" if parsed.get("type") == "session" else "it has no `type` or no `id`"
 
 
-def _check_tree(findings: Findings, index: Index) -> None:
-    for kind, text, place in _cuts(index):
-        findings.damage(kind, text, line=place.line, offset=place.offset)
-    for kind, text, place in _turnings(index):
-        findings.notice(kind, text, line=place.line, offset=place.offset)
+class _Question(NamedTuple):
+    """What the index says of some records, each perhaps with another one; `text` takes ids and a line."""
+
+    severity: Severity
+    kind: str
+    text: str
+    answers: Sequence[Pair]
 
 
-def _cuts(index: Index) -> Iterator[tuple[str, str, Place]]:
-    for place in index.repeated():
-        yield "repeated-id", f"repeats id {_id(place)} of line {place.other}: it rewinds the conversation", place
-    for place in index.orphans():
-        yield "missing-parent", f"its parent {_id(place)} is missing: everything before it is cut off", place
+def _questions(index: Index) -> Iterator[_Question]:
+    yield _Question(
+        Severity.DAMAGE, "repeated-id", "repeats id {id} of line {other}: it rewinds the conversation",
+        index.repeated(),
+    )  # fmt: skip
+    yield _Question(
+        Severity.DAMAGE, "missing-parent", "its parent {parent} is missing: everything before it is cut off",
+        index.orphans(),
+    )  # fmt: skip
+    yield _Question(
+        Severity.NOTICE, "late-parent", "its parent {parent} stands at line {other}, not before it",
+        index.late_parents(),
+    )  # fmt: skip
+    yield _Question(
+        Severity.NOTICE, "root", "{id} has no parent: the conversation starts anew here", index.later_roots()
+    )
+    yield _Question(
+        Severity.NOTICE, "leaf", "{id} ends a branch that is not part of the conversation", index.other_leaves()
+    )
 
 
-def _turnings(index: Index) -> Iterator[tuple[str, str, Place]]:
-    for place in index.late_parents():
-        yield "late-parent", f"its parent {_id(place)} stands at line {place.other}, not before it", place
-    for place in index.later_roots():
-        yield "root", f"{_id(place)} has no parent: the conversation starts anew here", place
-    for place in index.other_leaves():
-        yield "leaf", f"{_id(place)} ends a branch that is not part of the conversation", place
+def _check_tree(findings: Findings, index: Index, places: Places) -> None:
+    for severity, kind, text, answers in _questions(index):
+        for number, other in answers[:KEPT_MAX]:
+            place = places.find(number)
+            other_line = 0 if other == NOWHERE else places.find(other).line
+            told = text.format(id=_id(place.id), parent=_id(place.parent or ""), other=other_line)
+            findings.add(severity, kind, told, line=place.line, offset=place.offset)
+        if answers:
+            findings.counts[kind] = len(answers)  # those that are not kept too
 
 
-def _id(place: Place) -> str:
-    return one_line(place.id, ID_CHARACTERS_MAX)
+def _id(text: str) -> str:
+    return one_line(text, ID_CHARACTERS_MAX)
 
 
 def _check_tail(reader: Reader, findings: Findings) -> None:

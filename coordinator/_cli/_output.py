@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,9 +68,6 @@ class Output:
             self.failure(error, path)
         except OSError as error:
             self.failure(path_error(error.filename or path or "", error, "reading"))
-        except sqlite3.Error as error:
-            hint = "make room in the temporary directory, or name another one in SQLITE_TMPDIR"
-            self.failure(CoordinatorError(f"the temporary index failed: {error}", path=path, hint=hint))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, cast
@@ -100,21 +99,20 @@ def stats(file: FileArgument, format_name: FormatOption = FormatName.AUTO, as_js
 
 
 def _count(reader: Reader) -> Statistics:
-    statistics = Statistics()
-    with closing(Index()) as index:
-        for number, line in enumerate(reader.lines(), start=1):
-            if reader.is_header(line):
-                continue
-            record = reader.record(line)
-            if record is None:
-                statistics.damaged += 1
-                continue
-            tail = reader.format.tail_of(record)
-            statistics.add(record, line.size, tail.timestamp_ms)
-            if tail.leaf is not None:
-                index.add(number, line.offset, tail.leaf, reader.format.parent_of(record))
-        index.finish()
-        statistics.conversation = index.branch_size()
+    statistics, index = Statistics(), Index()
+    for line in reader.lines():
+        if reader.is_header(line):
+            continue
+        record = reader.record(line)
+        if record is None:
+            statistics.damaged += 1
+            continue
+        tail = reader.format.tail_of(record)
+        statistics.add(record, line.size, tail.timestamp_ms)
+        if tail.leaf is not None:
+            index.add([tail.leaf], [reader.format.parent_of(record)])
+    index.finish()
+    statistics.conversation = index.branch_size()
     return statistics
 
 

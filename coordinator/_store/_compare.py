@@ -47,14 +47,12 @@ class Comparer:
 
     __slots__ = ("_durable", "_lock", "_opener", "_suspects", "_system")
 
-    def __init__(
-        self, system: System, lock: SessionLock, opener: Opener, durable: Durable, suspects: SuspectSearch
-    ) -> None:
+    def __init__(self, system: System, lock: SessionLock, opener: Opener, durable: Durable) -> None:
         self._system = system
         self._lock = lock
         self._opener = opener
         self._durable = durable
-        self._suspects = suspects
+        self._suspects: SuspectSearch | None = None
 
     def compare(self, content: Content, *, end_torn: bool = False, into: list[Foreign] | None = None) -> Verdict:
         """Compare; small or suspect files are read, and what others appended is adopted.
@@ -296,6 +294,7 @@ class Comparer:
 
     def _search(self, content: Content, found: os.stat_result | None) -> tuple[Suspect, ...]:
         files = {content.file, None if found is None else identity(found)} - {None}
+        self._suspects = self._suspects or SuspectSearch(self._system, content.path)
         return self._suspects.search(file for file in files if file is not None)
 
     def held(self) -> bool:

@@ -20,7 +20,6 @@ from ._publish import carry_over, remove_strays
 from ._rebuild import rebuild
 from ._rewrite import Rewriter
 from ._scan import find_lines
-from ._suspects import SuspectSearch
 from ._system import System
 from ._write import Appender
 
@@ -28,7 +27,7 @@ from ._write import Appender
 class Tools:
     """What works on the content of a file while it is owned; thousands of parked sessions do without."""
 
-    __slots__ = ("appender", "comparer", "content", "durable", "quick", "rewriter")
+    __slots__ = ("appender", "comparer", "content", "durable", "quick")
 
     def __init__(
         self,
@@ -38,23 +37,22 @@ class Tools:
         opener: Opener,
         *,
         retains: bool,
-        record_bytes_max: int,
     ) -> None:
         content.retains = retains
         self.quick = system.quick and not opener.notes
         """Whether the event loop may look and write: not where a look is a question to another machine."""
         self.content = content
         self.durable = Durable(system)
-        self.comparer = Comparer(system, lock, opener, self.durable, SuspectSearch(system, content.path))
+        self.comparer = Comparer(system, lock, opener, self.durable)
         self.appender = Appender(system, self.comparer, self.durable)
-        self.rewriter = Rewriter(system, self.comparer, self.durable, opener.format, record_bytes_max=record_bytes_max)
 
 
 class FileStore:
     """One session file: implements `Store`. All but `perform_quickly` may block; one call at a time, in any thread."""
 
     __slots__ = (
-        "_create", "_format", "_limits", "_lock", "_parked", "_retains", "_root", "_system", "_tools", "path",
+        "_create", "_format", "_limits", "_lock", "_parked", "_retains", "_rewriter", "_root", "_system", "_tools",
+        "path",
     )  # fmt: skip
 
     def __init__(
@@ -77,15 +75,14 @@ class FileStore:
         self._retains = durability is not Durability.NONE
         self._lock = SessionLock(self._system, self.path)
         self._tools: Tools | None = None
+        self._rewriter: Rewriter | None = None
         self._parked: Remembered | None = None
 
     def _begin(self, content: Content, opener: Opener) -> None:
         """Start afresh with this content: nothing that was known of another one applies to it."""
         self._parked = None
-        self._tools = Tools(
-            content, self._system, self._lock, opener,
-            retains=self._retains, record_bytes_max=self._limits.record_bytes_max,
-        )  # fmt: skip
+        self._tools = Tools(content, self._system, self._lock, opener, retains=self._retains)
+        self._rewriter = None
 
     @property
     def _owned(self) -> Tools:
@@ -199,11 +196,20 @@ class FileStore:
             return replace(self._failed(error), foreign=tuple(found))
         return replace(report, revision=self.revision, foreign=tuple(found), torn=torn)
 
+    def _new_rewriter(self) -> Rewriter:
+        # Most sessions are never rewritten: an idle one has none.
+        record_bytes_max, owned = self._limits.record_bytes_max, self._owned
+        self._rewriter = Rewriter(
+            self._system, owned.comparer, owned.durable, self._format, record_bytes_max=record_bytes_max
+        )
+        return self._rewriter
+
     def _rewrite(self, effect: Rewrite) -> Report:
-        return self._published(self._owned.rewriter.rewrite(self._owned.content, effect))
+        return self._published(self._new_rewriter().rewrite(self._owned.content, effect))
 
     def _go_on(self, effect: Rewrite, report: Report) -> Report:
-        return self._published(self._owned.rewriter.go_on(self._owned.content, effect, report))
+        assert self._rewriter is not None, "there is no rewrite to go on with"
+        return self._published(self._rewriter.go_on(self._owned.content, effect, report))
 
     def _published(self, report: Report) -> Report:
         return self._synced(report, sync=report.refused is None and not report.torn)

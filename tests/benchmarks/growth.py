@@ -5,11 +5,12 @@ Every curve should be flat. Processor time is what is drawn: waiting for a share
 
 import argparse
 import asyncio
-import gc
 import json
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from time import process_time
@@ -23,14 +24,16 @@ from rich.progress import track
 
 from coordinator import PLAIN, Coordinator, Durability, Limits, Session
 
-from .measure import large_file
-from .memory import resident_bytes
+from .measure import large_file, settle_down
+from .memory import settled_bytes
 from .records import records
 from .report import machine
 
-REPETITIONS = 5
+REPETITIONS = 3
 APPENDS = 4_000
+EACH_MIN = 4
 TURNS = 100
+WARMING_UP = 50
 Measure = Callable[[int, Path], Awaitable[float]]
 
 
@@ -63,14 +66,16 @@ def _coordinator(**limits: int) -> Coordinator:
 async def _appended(session: Session, writers: int) -> float:
     """Return the processor time of an append, in µs, when that many writers take turns at waiting."""
     appends = [session.writer(f"writer {number}").append for number in range(writers)]
-    each, begun = max(1, APPENDS // writers), process_time()
-    some = records()
+    each, some = max(EACH_MIN, APPENDS // writers), records()
 
     async def work(number: int) -> None:
         for turn in range(each):
             await appends[number](some[(number + turn) % len(some)])
 
-    await asyncio.gather(*map(work, range(writers)))
+    # Writers and their tasks are there before the time begins: they are made once, not for every record.
+    tasks = [asyncio.ensure_future(work(number)) for number in range(writers)]
+    begun = process_time()
+    await asyncio.gather(*tasks)
     return (process_time() - begun) / (each * writers) * 1e6
 
 
@@ -117,17 +122,26 @@ async def append_to_sessions(sessions: int, directory: Path) -> float:
             return (process_time() - begun) / (each * len(busy)) * 1e6
 
 
-async def memory_of_sessions(sessions: int, directory: Path) -> float:
-    """What an idle session weighs, in KB, when most are parked; includes what the interpreter keeps for itself."""
+async def memory_of_open_sessions(sessions: int, directory: Path) -> float:
+    """What an idle session weighs, in KB, file and lock open."""
+    return await _memory_of_sessions(sessions, directory, open_files_max=10_000)
+
+
+async def memory_of_parked_sessions(sessions: int, directory: Path) -> float:
+    """What an idle session weighs, in KB, when most are parked."""
+    return await _memory_of_sessions(sessions, directory, open_files_max=256)
+
+
+async def _memory_of_sessions(sessions: int, directory: Path, *, open_files_max: int) -> float:
     with tempfile.TemporaryDirectory(dir=directory) as place:
-        async with _coordinator(open_files_max=256) as coordinator:
-            gc.collect()
-            before = resident_bytes()
-            for number in range(sessions):
+        async with _coordinator(open_files_max=open_files_max) as coordinator:
+            before = 0
+            for number in range(WARMING_UP + sessions):
                 session = await coordinator.open(Path(place) / f"{number}.jsonl", format=PLAIN)
                 await session.writer("chat").append({"number": number})
-            gc.collect()
-            return (resident_bytes() - before) / sessions / 1e3
+                if number == WARMING_UP:
+                    before = settled_bytes()
+            return (settled_bytes() - before) / sessions / 1e3
 
 
 CURVES = [
@@ -135,20 +149,28 @@ CURVES = [
     Curve("turn that looks, file", "size of the file (MB)", "µs", (1, 10, 100, 1_000), turn_on_a_file),
     Curve("append, writers", "writers that wait", "µs", (1, 10, 100, 1_000, 10_000), append_of_writers),
     Curve("append, sessions", "open sessions", "µs", (1, 10, 100, 1_000, 10_000), append_to_sessions),
-    Curve("idle session", "open sessions", "KB", (1_000, 3_000, 10_000), memory_of_sessions),
+    Curve("idle session, open", "sessions", "KB", (300, 1_000, 3_000), memory_of_open_sessions),
+    Curve("idle session, parked", "sessions", "KB", (1_000, 3_000, 10_000), memory_of_parked_sessions),
 ]
 
 
 def measure(curve: Curve, size: int, directory: Path) -> Point:
-    """Measure one point, several times."""
-    values = sorted(asyncio.run(curve.measure(size, directory)) for _ in range(REPETITIONS))  # type: ignore[arg-type]
+    """Measure one point, several times, each in a process of its own: memory that is used again would look free."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as process:
+        values = sorted(process.submit(_measured, curve, size, directory).result() for _ in range(REPETITIONS))
     return Point(curve.name, size, values[0], median(values), values[-1])
+
+
+def _measured(curve: Curve, size: int, directory: Path) -> float:
+    settle_down()
+    return asyncio.run(curve.measure(size, directory))  # type: ignore[arg-type]
 
 
 def draw(points: Sequence[Point], path: Path) -> None:
     """Draw all curves beside each other."""
-    figure, axes = plt.subplots(1, len(CURVES), figsize=(3.4 * len(CURVES), 3.2), layout="constrained")
-    for axis, curve in zip(axes, CURVES, strict=True):
+    curves = [curve for curve in CURVES if any(point.curve == curve.name for point in points)]
+    figure, axes = plt.subplots(1, len(curves), figsize=(3.4 * len(curves), 3.2), layout="constrained", squeeze=False)
+    for axis, curve in zip(axes[0], curves, strict=True):
         mine = [point for point in points if point.curve == curve.name]
         error = [[point.median - point.low for point in mine], [point.high - point.median for point in mine]]
         axis.errorbar([point.size for point in mine], [point.median for point in mine], yerr=error, marker="o")
@@ -163,9 +185,12 @@ def main() -> None:
     """Measure, say, draw."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.growth", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("benchmark-output"))
-    directory: Path = parser.parse_args().output
+    parser.add_argument("--only", nargs="*", default=[], metavar="CURVE", help="curves whose name begins so")
+    options = parser.parse_args()
+    directory: Path = options.output
+    chosen = [curve for curve in CURVES if not options.only or curve.name.startswith(tuple(options.only))]
     (directory / "files").mkdir(parents=True, exist_ok=True)
-    plan = [(curve, size) for curve in CURVES for size in curve.sizes]
+    plan = [(curve, size) for curve in chosen for size in curve.sizes]
     console = Console(stderr=True)
     points = [measure(curve, size, directory / "files") for curve, size in track(plan, "growth", console=console)]
     for point in points:

@@ -24,9 +24,9 @@ def measure(cell: Cell, scale: str, directory: Path) -> dict[str, float]:
     place.mkdir(parents=True)
     bench = Bench(
         place, cell.mode, SCALES[scale], lambda megabytes: large_file(directory, megabytes),
-        workload.content_check_bytes_max,
+        lambda megabytes: large_tree(directory, megabytes), workload.content_check_bytes_max,
     )  # fmt: skip
-    _settle_down()
+    settle_down()
     begun = process_time()
     outcome = _run(workload, contender, bench, cell.loop)
     spent_seconds = process_time() - begun
@@ -42,7 +42,7 @@ def _cost(outcome: Outcome, spent_seconds: float) -> dict[str, float]:
     return {"cpu µs": spent_seconds / records * 1e6} if records else {}
 
 
-def _settle_down() -> None:
+def settle_down() -> None:
     """Leave nothing for the measurement to do but its work."""
     records(), lines()
     gc.collect()
@@ -76,6 +76,22 @@ def large_file(directory: Path, megabytes: int) -> Path:
         with path.open("wb") as file:
             for _ in range(max(1, megabytes * 1_000_000 // len(everything))):
                 file.write(everything)
+    return path
+
+
+def large_tree(directory: Path, megabytes: int) -> Path:
+    """Return a pi session of all records again and again, each following the one before it, made at its first use."""
+    path = directory / f"{megabytes}-MB-tree.jsonl"
+    if not path.exists():
+        with path.open("wb") as file:
+            file.write(b'{"type":"session","version":3,"id":"tree","timestamp":"2026-05-20T08:00:00.000Z","cwd":"/"}\n')
+            number, parent, everything = 0, b"null", [line[1:] for line in lines()]
+            while file.tell() < megabytes * 1_000_000:
+                number += 1
+                record_id = b'"%024x"' % (number * 0x9E3779B97F4A7C15)
+                stamp = b'{"id":%b,"parentId":%b,"timestamp":"2026-05-20T08:00:00.000Z",' % (record_id, parent)
+                file.write(stamp + everything[number % len(everything)])
+                parent = record_id
     return path
 
 

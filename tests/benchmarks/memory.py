@@ -1,5 +1,7 @@
 """How much memory something takes, from the kernel's own account (0 where it keeps none)."""
 
+import ctypes
+import gc
 import os
 from pathlib import Path
 
@@ -12,6 +14,15 @@ def resident_bytes() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
     except OSError:
         return 0
+
+
+def settled_bytes() -> int:
+    """Return what is in memory and in use: without garbage, and without what the allocator keeps for later."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+    return resident_bytes()
 
 
 class Peak:

@@ -18,6 +18,7 @@ Mode = Literal["NONE", "FENCE", "ALWAYS"]
 Loop = Literal["asyncio", "uvloop"]
 Figures = Mapping[str, float]
 Append = Callable[[Record], Awaitable[object]]
+Tail = Callable[[Path, int], Awaitable[Sequence[Record]]]
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,13 @@ class Contender(ABC):
     def opened(self, bench: Bench) -> AbstractAsyncContextManager[Callable[[Path], Awaitable[Journal]]]:
         """Set up what all files share; the value opens a file."""
 
-    async def tail(self, path: Path, count: int) -> Sequence[Record]:
-        """Open a file and return its last records."""
-        raise LookupError(f"{self.name} has no tail of {path.name}, {count}")
+    def tails(self) -> AbstractAsyncContextManager[Tail]:
+        """Set up what is there before a file is opened; the value opens one and returns its last records."""
+        raise LookupError(f"{self.name} has no tails")
+
+    def index(self, path: Path) -> int:
+        """Look at every record of a pi session, learn all ids, and return how many there are."""
+        raise LookupError(f"{self.name} has no index of {path.name}")
 
     def lines(self, path: Path) -> Iterator[bytes]:
         """Read the records of a file back, as lines."""
@@ -115,6 +120,8 @@ class Bench:
     scale: Scale
     file: Callable[[int], Path]
     """Returns a session file of so many megabytes, for all measurements to read."""
+    tree: Callable[[int], Path]
+    """The same, as a pi session."""
     content_check_bytes_max: int | None
 
     @property

@@ -3,15 +3,12 @@
 import json
 import os
 import socket
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from coordinator._cli._index import Index
 
 from .conftest import HEADER, Run, StartGateway, everything_in, objects, pi_record, write_lines
 
@@ -70,17 +67,6 @@ def test_a_directory_that_is_gone_is_such_a_failure_too(run: Run, tmp_path: Path
     """A traceback would have the status of damage."""
     result = run(command, tmp_path / "missing" / "session.jsonl")
     assert (result.exit_code, "✗" in result.stderr) == (2, True)
-
-
-def test_no_room_for_the_index_is_no_damage(run: Run, copy_of: CopyOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A check that could not be made has found nothing."""
-
-    def fail(_index: Index) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(Index, "finish", fail)
-    result = run("check", copy_of("short"))
-    assert (result.exit_code, "the temporary index failed" in result.stderr) == (2, True)
 
 
 def test_a_reader_of_the_output_may_go_away(copy_of: CopyOf) -> None:

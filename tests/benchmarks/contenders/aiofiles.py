@@ -59,7 +59,7 @@ class Aiofiles(Contender):
 
     name = "aiofiles"
     needs = ("aiofiles",)
-    skips = ("W6c", "W6d", "W8")
+    skips = ("W6c", "W6d", "W8", "W8i")
 
     @asynccontextmanager
     async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:

@@ -61,7 +61,7 @@ class Sqlite(Contender):
 
     name = "aiosqlite FULL"
     needs = ("aiosqlite",)
-    skips = ("W5", "W5d", "W6c", "W6d", "W8")  # a thread per session would be measured in W5
+    skips = ("W5", "W5d", "W6c", "W6d", "W8", "W8i")  # a thread per session would be measured in W5
 
     @asynccontextmanager
     async def opened(self, bench: Bench) -> AsyncIterator[Callable[[Path], Awaitable[Journal]]]:

@@ -51,7 +51,7 @@ class Floor(Contender):
     """Asyncio and nothing else."""
 
     name = "asyncio floor"
-    skips = ("W3", "W4", "W5", "W5d", "W6", "W6c", "W6d", "W7", "W8")
+    skips = ("W3", "W4", "W5", "W5d", "W6", "W6c", "W6d", "W7", "W8", "W8i", "W9", "W9s")
     loops = ("asyncio", "uvloop")
 
     @asynccontextmanager

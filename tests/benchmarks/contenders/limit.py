@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import orjson
 
 from ..model import Limit
@@ -43,6 +44,19 @@ class OneThread(Limit):
         finally:
             os.close(fd)
         return [orjson.loads(line) for line in end.splitlines()[-count:]]
+
+    def index(self, path: Path) -> int:
+        """Find the id of every line, and nothing else."""
+        places, decode, offset = dict[str, int](), msgspec.json.Decoder(_Node).decode, 0
+        with path.open("rb") as file:
+            for line in file:
+                places[decode(line).id] = offset
+                offset += len(line)
+        return len(places) - 1
+
+
+class _Node(msgspec.Struct):
+    id: str
 
 
 CONTENDER = OneThread()

@@ -1,12 +1,14 @@
-"""The coordinator, through its public names, with every check on."""
+"""The coordinator, through its public names and with every check on; `check` of the command line."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from coordinator import PLAIN, Coordinator, Durability, Limits, Session
+from coordinator._cli._files import reading
+from coordinator._cli._findings import check
 
-from ..model import Append, Bench, Contender, Journal
+from ..model import Append, Bench, Contender, Journal, Tail
 from ..records import Record
 
 
@@ -49,9 +51,21 @@ class Ours(Contender):
 
             yield open_file
 
-    async def tail(self, path: Path, count: int) -> Sequence[Record]:
-        async with Coordinator() as coordinator, await coordinator.open(path, create=False) as session:
-            return [entry.record for entry in await session.tail(count)]
+    @asynccontextmanager
+    async def tails(self) -> AsyncIterator[Tail]:
+        async with Coordinator() as coordinator:
+
+            async def tail(path: Path, count: int) -> Sequence[Record]:
+                async with await coordinator.open(path, create=False) as session:
+                    return [entry.record for entry in await session.tail(count)]
+
+            yield tail
+
+    def index(self, path: Path) -> int:
+        with reading(path) as reader:
+            findings = check(reader, guessed=True)
+        assert not findings.kept, findings.kept[0]
+        return findings.records
 
 
 CONTENDER = Ours()

@@ -1,13 +1,15 @@
 """What most people write: `open(); write()` in the event loop, which blocks it."""
 
+import json
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
 
-from ..model import Append, Bench, Contender, Journal
+from ..model import Append, Bench, Contender, Journal, Tail
 from ..records import Record
 
 _fdatasync = getattr(os, "fdatasync", os.fsync)
@@ -54,12 +56,21 @@ class Plain(Contender):
 
         yield open_file
 
-    async def tail(self, path: Path, count: int) -> Sequence[Record]:
+    @asynccontextmanager
+    async def tails(self) -> AsyncIterator[Tail]:
+        async def tail(path: Path, count: int) -> Sequence[Record]:
+            with path.open("rb") as file:
+                return [orjson.loads(line) for line in deque(file, count)]
+
+        yield tail
+
+    def index(self, path: Path) -> int:
+        places, offset = dict[str, int](), 0
         with path.open("rb") as file:
-            last: list[Record] = []
             for line in file:
-                last = [*last[1 - count :], orjson.loads(line)]
-            return last
+                places[json.loads(line)["id"]] = offset
+                offset += len(line)
+        return len(places) - 1
 
 
 CONTENDER = Plain()
