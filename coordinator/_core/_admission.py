@@ -60,7 +60,7 @@ class Pool:
 
     def offer(self, group: Group, *, wait: bool) -> bool:
         """Take room for `group` now; if there is none, let it wait (or not) and return False."""
-        first = not self._waiting or (not self._head_lacks_room and group.writer not in self._waiting)
+        first = not self._head_lacks_room and group.writer not in self._waiting
         if first and self._take(group):
             return True
         if wait:

@@ -6,7 +6,7 @@ name them), then foreign changes break fences or stop the session, then faults, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import compress, islice, repeat
 
@@ -23,7 +23,7 @@ from ._trouble import Trouble
 from ._turns import FenceStage, FenceState
 from ._values import Durability, Outcome, Receipt, Tail
 
-_new_receipt = partial(tuple.__new__, Receipt)
+_new_receipt: Callable[[Iterable[object]], Receipt] = partial(tuple.__new__, Receipt)  # pyright: ignore[reportUnknownMemberType]
 """Makes a receipt of a row: the constructor of a named tuple is a function in Python, and takes twice as long."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from pathlib import Path
@@ -22,6 +23,8 @@ from coordinator import (
     SessionStatistics,
     TakeoverError,
 )
+from coordinator._core._tickets import Ticket
+from coordinator._waiting import answered
 from coordinator.observers import log_events
 from coordinator.testing import foreign_append
 
@@ -141,6 +144,13 @@ async def test_an_error_that_nobody_awaits_reaches_the_observers(session_path: P
         with pytest.raises(TakeoverError):
             await soon(pending)
         await home.session.reopen()
+
+
+async def test_who_was_cancelled_hears_nothing() -> None:
+    """Between being cancelled and being told so nobody is there to hear an error: then the observers are."""
+    ticket = Ticket()
+    answered(ticket, asyncio.get_running_loop()).cancel()
+    assert not ticket.reject(OSError("unheard"))
 
 
 async def test_an_error_that_somebody_awaits_does_not(session_path: Path) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from coordinator import PLAIN, Coordinator, Durability, Limits
+from coordinator._breaker import Breaker
 from coordinator.testing import Interposer, open_session
 
 
@@ -110,3 +112,21 @@ async def test_what_an_observer_appends_while_it_is_told_of_a_write_is_written_t
             await session.writer("chat").append({"number": number})
         await session.drain()
     assert session_path.read_bytes().count(b"\n") == 6
+
+
+def test_threads_are_used_for_twice_as_long_as_the_loop_has_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that lost its turn for a moment looks like a slow disk; one that is slow again and again is one."""
+    now = 100.0
+    monkeypatch.setattr("coordinator._breaker.time", SimpleNamespace(monotonic=lambda: now))
+    breaker = Breaker()
+    open_for: list[float] = []
+    for _ in range(3):
+        began = breaker.begin()
+        assert began is not None
+        now += 0.1
+        breaker.end(began)
+        slow_until = now
+        while breaker.begin() is None:
+            now += 0.01
+        open_for.append(round(now - slow_until, 1))
+    assert open_for == [0.2, 0.4, 0.8]

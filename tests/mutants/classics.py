@@ -8,10 +8,9 @@ CLASSICS = [
     Mutant(
         "the length of a stat is adopted after an own write", STORE + "_write.py",
         "        if found is not None and self._is_as_expected(content, current, found):\n"
-        "            return self._accept(content, batch, current, found)\n        return self._end_round",
-        "        if found is not None:\n            report = self._accept(content, batch, current, found)\n"
-        "            content.length, content.digest, content._revision = found.st_size, None, None\n"
-        "            return replace(report, revision=content.revision)\n        return self._end_round",
+        "            batch.place(current, self._accept(content, current, found))\n",
+        "        if found is not None:\n            batch.place(current, self._accept(content, current, found))\n"
+        "            content.length, content.digest, content._revision = found.st_size, None, None\n",
         WORLD + "test_scenario_22",
     ),
     Mutant(
@@ -47,7 +46,7 @@ CLASSICS = [
     ),
     Mutant(
         "the leaf is not moved by own records", CORE + "_reports.py",
-        "[running.stamped[-1].tail] if written else []", "[]",
+        "return tail.merge(running.stamped.tail) if written else tail", "return tail",
         "tests/scenarios/test_own_writes_stay_quiet.py::test_scenario_05",
     ),
     Mutant(
@@ -88,8 +87,7 @@ CLASSICS = [
     ),
     Mutant(
         "leaving waits behind records that cannot be written", CORE + "_machine.py",
-        "self._compare() or self._close() or self._serve_queue(now_ms) or",
-        "self._serve_queue(now_ms) or self._compare() or self._close() or",
+        "        elif self.comparisons:\n", "        elif self.comparisons and not self.inbox.queue:\n",
         "tests/core/test_machine.py::test_a_check_comes_before_the_queue",
     ),
     Mutant(

@@ -96,15 +96,13 @@ QUEUE = [
     ),
     Mutant(
         "bytes are not counted", CORE + "_admission.py",
-        "self.records + len(group.drafts) <= self.records_max and self.bytes + group.bytes <= self.bytes_max",
-        "self.records + len(group.drafts) <= self.records_max",
+        "if self.records + records > self.records_max or self.bytes + size > self.bytes_max:",
+        "if self.records + records > self.records_max:",
         API + "admission.py::test_room_is_counted_in_bytes_too",
     ),
     Mutant(
         "a cancelled waiter is written all the same", SHELL + "_engine.py",
-        "            receipts: list[Receipt] = await wait(group)\n"
-        "        except asyncio.CancelledError:\n            self.machine.withdraw(group)\n",
-        "            receipts: list[Receipt] = await wait(group)\n        except asyncio.CancelledError:\n",
+        "        self.machine.withdraw(group)\n        self.driver.wake()\n", "        self.driver.wake()\n",
         API + "admission.py::test_cancelled_before_it_was_accepted_a_record_is_not_written",
     ),
     Mutant(
@@ -120,7 +118,7 @@ QUEUE = [
     ),
     Mutant(
         "every record is a write of its own", CORE + "_inbox.py",
-        "or (groups and self._must_wait(item, size)):", "or groups:",
+        "if groups and (item.fence is not None or size > self._batch_bytes_max):", "if groups:",
         API + "admission.py::test_what_is_submitted_in_one_turn_of_the_loop_is_one_write",
     ),
     Mutant(
@@ -314,6 +312,20 @@ ENDS = [
         "an error that nobody awaits is silent", CORE + "_machine.py",
         "        if not heard:\n", "        if False:\n",
         API + "observing.py::test_an_error_that_nobody_awaits_reaches_the_observers",
+    ),
+    Mutant(
+        "who was cancelled counts as a listener", SHELL + "_waiting.py",
+        "        return False\n    future.set_result", "        return True\n    future.set_result",
+        API + "observing.py::test_who_was_cancelled_hears_nothing",
+    ),
+    Mutant(
+        "a slow disk is asked again at once", SHELL + "_breaker.py",
+        "OPEN_FACTOR * waited", "0 * waited", API + "on_the_loop.py::test_a_slow_write_sends_the_next_ones_to_a_thread",
+    ),
+    Mutant(
+        "a disk that stays slow is asked as often", SHELL + "_breaker.py",
+        "self._open_seconds if soon else 0.0", "0.0",
+        API + "on_the_loop.py::test_threads_are_used_for_twice_as_long_as_the_loop_has_waited",
     ),
 ]  # fmt: skip
 

@@ -16,8 +16,8 @@ SCENARIOS = [
     ),
     Mutant(
         "03 a step inside a turn waits for its end", SHELL + "_writer.py",
-        "        if not self._state.hold:\n            return False\n        fence = active_fence",
-        "        return active_fence(self._engine.machine) is not None\n        fence = active_fence",
+        "if self._state.hold and self._would_wait_for_oneself() and not",
+        "if active_fence(self._engine.machine) is not None and not",
         QUIET + "test_scenario_03",
     ),
     Mutant(
@@ -26,7 +26,7 @@ SCENARIOS = [
     ),
     Mutant(
         "05 the parent is not the leaf of now", CORE + "_machine.py",
-        "tail, stamped = self.tail, list[Stamped]()", "tail, stamped = Tail(), list[Stamped]()",
+        "self.format.stamp_all(drafts, self.tail,", "self.format.stamp_all(drafts, Tail(),",
         QUIET + "test_scenario_05",
     ),
     Mutant(
@@ -43,8 +43,8 @@ SCENARIOS = [
         "return group.writer.hold and", "return False and group.writer.hold and", TURNS + "test_scenario_08",
     ),
     Mutant(
-        "09 records of one batch are siblings", CORE + "_machine.py",
-        "                tail = line.tail\n", "", QUIET + "test_scenario_09",
+        "09 records of one batch are siblings", CORE + "_format.py",
+        "line, record_id, tail = self.stamp(", "line, record_id, _ = self.stamp(", QUIET + "test_scenario_09",
     ),
     Mutant(
         "10 every writer is held during a fence", SHELL + "_session.py",
@@ -155,7 +155,8 @@ SCENARIOS = [
     ),
     Mutant(
         "38 what was written is not said to be", CORE + "_reports.py",
-        "            group.fence.written += group.receipts\n", "            pass\n", FOUND + "test_scenario_38",
+        "        running.groups[0].fence.written += running.groups[0].receipts\n", "        pass\n",
+        FOUND + "test_scenario_38",
     ),
     Mutant(
         "39 a glued record counts as written", STORE + "_sort.py",
