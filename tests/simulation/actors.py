@@ -175,6 +175,7 @@ async def finish(session: Session, truth: Truth) -> None:
     """Now that nobody meddles any more: get well, look, write, and hold a turn that must be whole."""
     with suppress(CoordinatorError):
         await session.drain()  # what was under way when nobody waited any more may have failed
+    await _end_reopening(session)
     if session.state in IN_TROUBLE:
         try:
             await session.reopen()
@@ -186,3 +187,10 @@ async def finish(session: Session, truth: Truth) -> None:
     await actor.run()
     for name in ("w9-2", "w9-3"):
         assert truth.fates[name].told == "written", f"not written although nobody meddled: {name}"
+
+
+async def _end_reopening(session: Session) -> None:
+    """Let a run end whose caller was cancelled: who comes now would share what failed it."""
+    run = session._reopening and session._reopening._task
+    if run is not None:
+        await asyncio.wait([run])

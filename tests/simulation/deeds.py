@@ -31,6 +31,10 @@ class Deed:
     must_show: bool
     """Whether it changes something that the session may have known already; the rest is part of an earlier deed."""
     is_friendly: bool = False
+    content: bytes | None = None
+    """What stood at the path then."""
+    file: Inode | None = None
+    """What had the path then."""
     is_amid: bool = False
     """Whether it came between the first and the last system call of an effect."""
 
@@ -57,6 +61,8 @@ class Foreigner:
         self._descriptor: Inode | None = None
         self.under_way: Callable[[], bytes] = lambda: b""
         """What we are just writing."""
+        self.believed: Callable[[], int] = lambda: 0
+        """How many bytes the session counts on now."""
         self.is_amid: Callable[[int], bool] = lambda clock: False
         """Whether an effect is under way, and has looked already."""
 
@@ -69,7 +75,7 @@ class Foreigner:
     def act(self, name: str, clock: int) -> None:
         """Do what the name says; nothing if it cannot be done now."""
         before = self._disk.names.get(self._name)
-        content, owners = (None, b"") if before is None else (bytes(before.data), bytes(before.owners))
+        content = None if before is None else bytes(before.data)
         lock = self._disk.names.get(f".{self._name}.lock")
         getattr(self, f"_{name.replace(' ', '_')}")(len(self.done) + 1)
         after = self._disk.names.get(self._name)
@@ -78,20 +84,16 @@ class Foreigner:
         moved = before is not after or (before is not None and len(content or b"") != len(now or b""))
         self.destroyed |= {*self.lines.own_names(content or b"")} - {*self.lines.own_names(now or b"")}
         changes = content != now or not locked
-        must_show = changes and not (
-            name in ("truncate", "unlink") and self._cuts_news(content or b"", now or b"", owners)
-        )
+        # A cut may take only what the session does not count on yet: an unfinished batch, a deed not found.
+        cuts_news = name in ("truncate", "unlink") and len(now or b"") >= self.believed()
+        must_show = changes and not cuts_news
         self._disk.sync_names()  # whoever puts a name in place sees to it that it lasts
         deed = Deed(len(self.done) + 1, name, clock, changes, moved or not locked, must_show, "friend" in name)
+        deed.content, deed.file = now, after
         deed.is_amid = self.is_amid(clock)
         if changes and name in DESTROYING:
             self.destroyed |= {*self.lines.own_names(self.under_way())}  # perhaps half of it stood there
         self.done.append(deed)
-
-    def _cuts_news(self, before: bytes, after: bytes, owners: bytes) -> bool:
-        """Whether a cut took only what the session does not count on yet: an unfinished batch, a deed not found."""
-        cut = before[len(after) :]
-        return cut in self.under_way() or not {OURS, THEIRS} & {*owners[len(after) :]}
 
     # Appending
 

@@ -35,7 +35,12 @@ class SimulatedSystem(System):
         self.calls = 0
         self.cut_away: set[int] = set()
         """Whose bytes our own cuts have removed: a system without a conditional cut cannot do better."""
+        self.withdrawn: set[Inode] = set()
+        """Files that had the path until a refused rewrite took back what it had put there."""
+        self._exchanged: set[str] = set()
         self.on_look: Callable[[str], None] = lambda name: None
+        self.on_comparison: Callable[[], None] = lambda: None
+        """Called where a comparison begins and where it has ended."""
         self._tape = tape
         self._utc = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -153,6 +158,11 @@ class SimulatedSystem(System):
         """Let two names change places."""
         self._before("exchange")
         self.disk.exchange(one.name, other.name)
+        taken, given = self.disk.names[one.name], self.disk.names[other.name]
+        self.withdrawn.discard(given)
+        if one.name in self._exchanged:
+            self.withdrawn.add(taken)
+        self._exchanged.add(one.name)
 
     def link(self, path: Path, name: Path) -> None:
         """Give a second name."""

@@ -8,10 +8,14 @@ from typing import Any
 
 import pytest
 
+from coordinator import Change
 from coordinator._core._machine import Machine
 from coordinator._driver import Driver
+from coordinator._store import _compare
+from coordinator._store._compare import Comparer
 from coordinator._store._content import Content, times_of
 from coordinator._store._durable import Durable
+from coordinator._store._rewrite import Rewriter
 from coordinator._store._write import Appender
 
 from .explore import attempt, replay, shrink
@@ -57,6 +61,45 @@ def test_a_missing_second_look_is_found(monkeypatch: pytest.MonkeyPatch):
     """Without it a foreign line before ours moves every receipt."""
     monkeypatch.setattr(Appender, "_is_as_expected", lambda *_: True)
     assert "the store believes" in first_failure("append")[0]
+
+
+def test_a_look_that_nothing_follows_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Only the third read is the last one: what moved during an earlier one must be read again."""
+    monkeypatch.setattr(_compare, "READS_MAX", 1)
+    assert "the store believes in" in first_failure("append")[0]
+
+
+def test_a_cut_that_is_taken_as_it_comes_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Believing in what is left is consistent, and the fence has missed what was cut."""
+
+    def launder(self: Comparer, content: Content, found: Any, verdict: Any, change: Any, **how: Any) -> None:
+        if change is not Change.TRUNCATED:
+            act(self, content, found, verdict, change, **how)
+        elif content.fd is not None:
+            content.grow(found.st_size, self._digest_of(content.fd, found.st_size), inside_line=False)
+
+    act = Comparer._act
+    monkeypatch.setattr(Comparer, "_act", launder)
+    assert "missed by the fence: [(1, 'truncate')]" in first_failure("truncate")[0]
+
+
+def test_a_cut_of_the_file_that_a_rewrite_has_copied_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Only a file that a refused rewrite has taken back does not count."""
+    monkeypatch.setattr(Rewriter, "_has_displaced_ours", lambda *_: True)
+    monkeypatch.setattr(_compare, "carry_over", lambda *_: True)
+    assert "missed by the fence: [(1, 'truncate')]" in first_failure("rewrite, truncate")[0]
+
+
+def test_foreign_bytes_that_are_believed_without_a_digest_of_them_are_found(monkeypatch: pytest.MonkeyPatch):
+    """What others have appended may change while it is read; what is believed must have stood there all the same."""
+
+    def grow_unread(self: Content, length: int, digest: Any, **how: Any) -> None:
+        digest.update(b"what nobody wrote")
+        grow(self, length, digest, **how)
+
+    grow = Content.grow
+    monkeypatch.setattr(Content, "grow", grow_unread)
+    assert "the store believes in other bytes" in first_failure("append")[0]
 
 
 def test_a_token_that_does_not_wait_for_the_queue_is_found(monkeypatch: pytest.MonkeyPatch):

@@ -110,6 +110,7 @@ WORLDS = {
     "tree": _two(is_pi=True),
     "rewrite": _two((("append", "rewrite"), ("append", "fence"))),
     "rewrite, late": _two((("append", "rewrite"), ("append", "fence")), deeds=("append late",)),
+    "rewrite, truncate": _two((("append", "rewrite"), ("append", "fence")), deeds=("truncate",)),
     "rewrite, kill": _two((("append", "rewrite"), ("append", "fence")), deeds=(), crash="kill"),
     **{f"{call} fails": _two(deeds=(), faults=((call, number),)) for call, number in FAULTS},
 }
