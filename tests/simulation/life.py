@@ -104,6 +104,7 @@ def _live(life: Life, work: Callable[[], Any]) -> None:
 
 def _abandon(loop: SimulatedLoop) -> None:
     """Let every task go without a word; nothing of it may act in a later run."""
+    loop.is_free = False
     for task in loop.tasks:
         if task.done():
             continue
