@@ -122,6 +122,10 @@ class Actor:
     async def _reopen(self) -> None:
         await self._pass(self.session.reopen())
 
+    async def _park(self) -> None:
+        await self._sync()  # what is not durable yet is not parked
+        self.session._engine.parking.park_if_idle()
+
     async def _rewrite(self) -> None:
         await self._pass(self.session.rewrite(lambda records: records))
 

@@ -13,7 +13,7 @@ from .records import Lines
 APPENDING = ("append", "append friend", "append two", "append half")
 DESTROYING = ("edit", "truncate", "replace other", "unlink")
 HARMLESS = ("touch", "replace same", "hard link")
-OTHER = ("lose lock", "replace more", "append late", "finish half")
+OTHER = ("lose lock", "replace more", "append late", "finish half", "take lock", "give lock")
 ALL = APPENDING + DESTROYING + HARMLESS + OTHER
 
 
@@ -35,6 +35,8 @@ class Deed:
     """What stood at the path then."""
     file: Inode | None = None
     """What had the path then."""
+    is_handed_over: bool = False
+    """Whether the file was not ours then: it was parked."""
     is_amid: bool = False
     """Whether it came between the first and the last system call of an effect."""
 
@@ -66,6 +68,9 @@ class Foreigner:
         self.is_amid: Callable[[int], bool] = lambda clock: False
         """Whether an effect is under way, and has looked already."""
 
+        self.is_owned: Callable[[], bool] = lambda: True
+        """Whether the file is ours now."""
+
     def remember_file(self) -> None:
         """Hold a descriptor from now on, for late appends."""
         self._descriptor = self._disk.names.get(self._name)
@@ -90,6 +95,7 @@ class Foreigner:
         self._disk.sync_names()  # whoever puts a name in place sees to it that it lasts
         deed = Deed(len(self.done) + 1, name, clock, changes, moved or not locked, must_show, "friend" in name)
         deed.content, deed.file = now, after
+        deed.is_handed_over = not self.is_owned()
         deed.is_amid = self.is_amid(clock)
         if changes and name in DESTROYING:
             self.destroyed |= {*self.lines.own_names(self.under_way())}  # perhaps half of it stood there
@@ -160,6 +166,20 @@ class Foreigner:
         if name in self._disk.names:
             self._disk.put(name, None)
             self._disk.make(name)
+
+    # Owning
+
+    def _take_lock(self, number: int) -> None:
+        del number
+        lock = self._disk.names.get(f".{self._name}.lock")
+        if lock is not None and lock.holder is None:
+            lock.holder = THEIRS
+
+    def _give_lock(self, number: int) -> None:
+        del number
+        lock = self._disk.names.get(f".{self._name}.lock")
+        if lock is not None and lock.holder == THEIRS:
+            lock.holder = None
 
     # Replacing
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from coordinator import Change
+from coordinator import Change, LockedError
 from coordinator._core._machine import Machine
 from coordinator._driver import Driver
 from coordinator._store import _compare
 from coordinator._store._compare import Comparer
-from coordinator._store._content import Content, times_of
+from coordinator._store._content import Content, Remembered, times_of
 from coordinator._store._durable import Durable
 from coordinator._store._rewrite import Rewriter
 from coordinator._store._write import Appender
 
 from .explore import attempt, replay, shrink
 from .store import simulated
+from .system import SimulatedLock
 from .tape import RandomTape, pack
 
 SCHEDULES_MAX = 2000
@@ -139,9 +141,28 @@ def test_a_forgotten_wake_up_is_found(monkeypatch: pytest.MonkeyPatch):
     assert first_failure("submit")[0].startswith("StuckError")
 
 
-def test_an_answer_before_the_sync_is_found(monkeypatch: pytest.MonkeyPatch):
-    """With `ALWAYS` a receipt is a promise that a power cut must not break."""
+@pytest.mark.parametrize("world", ["power, always", "power, reordered"])
+def test_an_answer_before_the_sync_is_found(world: str, monkeypatch: pytest.MonkeyPatch):
+    """A receipt with `ALWAYS`, or a fence that was entered, is a promise that a power cut must not break."""
     monkeypatch.setattr(Durable, "sync", lambda self, fd: None)
-    wrong, token = first_failure("power, always")
+    wrong, token = first_failure(world)
     assert "did not survive" in wrong
     assert len(shrink(token)) <= len(token)
+
+
+def test_an_owner_that_goes_on_without_the_lock_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Whoever finds the lock taken when a parked session is used again must not touch the file."""
+
+    def acquire_anyway(self: SimulatedLock) -> None:
+        with suppress(LockedError):
+            acquire(self)
+
+    acquire = SimulatedLock.acquire
+    monkeypatch.setattr(SimulatedLock, "acquire", acquire_anyway)
+    assert "without the lock" in first_failure("parked, taken")[0]
+
+
+def test_a_hand_over_that_nobody_is_told_of_is_found(monkeypatch: pytest.MonkeyPatch):
+    """What another owner did while a session was parked must be known when it is used again."""
+    monkeypatch.setattr(Remembered, "looks_like", lambda *_: True)
+    assert "a hand-over was not noticed" in first_failure("parked")[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from coordinator import Change, Durability, Outcome, PendingReceipt, Receipt, TakeoverError
 from coordinator._core._effects import Append, Compare, Report, Rewrite
-from coordinator._core._events import ForeignChange
+from coordinator._core._events import ForeignChange, SessionUnparked
 from coordinator._core._invariants import check
 from coordinator._core._turns import FenceStage
 
@@ -94,6 +94,8 @@ class Truth:
         self.is_hopeless = False
         """Whether others have done what cannot be mended: then it is enough that nothing is lost."""
         system.on_look = self._looked
+        system.on_trespass = self._trespassed
+        foreigner.is_owned = lambda: system.is_owned
         system.on_comparison = self._compared
         foreigner.believed = lambda: 0 if self.content is None else self.content.length
         foreigner.under_way = self._under_way
@@ -124,6 +126,9 @@ class Truth:
             if self.job.reads == READS_MAX:
                 self.job.look, self.job.content = self.job.before
             self.job.reads = 0
+
+    def _trespassed(self, call: str) -> None:
+        self.violation = AssertionError(f"{call} without the lock")
 
     # Effects
 
@@ -254,7 +259,8 @@ class Truth:
 
     def stopped(self, error: TakeoverError) -> None:
         """A session stopped, or had been stopped: somebody must have given it a reason."""
-        assert any(deed.may_break for deed in self.foreigner.done), f"a false takeover: {error}"
+        reasons = [deed for deed in self.foreigner.done if deed.may_break and not deed.is_handed_over]
+        assert reasons, f"a false takeover: {error}"
 
     # Records
 
@@ -293,9 +299,20 @@ class Truth:
     def notice(self, event: object) -> None:
         """Count what the session says of itself; it is asked only whether it spoke of a branch, or of stopping."""
         self.seen[getattr(event, "name", "")] += 1
+        if isinstance(event, SessionUnparked):
+            self._handed_over(event.handed_over)
         if isinstance(event, ForeignChange):
             self.seen[f"found {event.foreign.change.value}"] += 1
             self.forks += event.forked or event.foreign.change.stops
+
+    def _handed_over(self, was_said: bool) -> None:
+        """Another owner's changes are told of, and nothing else is."""
+        changed = [deed for deed in self.foreigner.done if deed.changes and deed.name != "lose lock"]
+        changed = [deed for deed in changed if deed.number not in self.system.cut_away]  # healed: as it was
+        if was_said and not self.foreigner.done:
+            self.violation = AssertionError("a hand-over from nobody")
+        if not was_said and len(changed) == 1 and changed[0].is_handed_over:
+            self.violation = AssertionError("a hand-over was not noticed")
 
     def check(self) -> None:
         """Assert the core's invariants and the bounds on memory."""
