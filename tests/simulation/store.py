@@ -30,9 +30,9 @@ class WatchedComparer(Comparer):
         """Compare, watched."""
         system = self._system
         assert isinstance(system, SimulatedSystem)
-        system.on_comparison()
+        system.on_comparison(False)
         verdict = super().compare(content, **options)
-        system.on_comparison()
+        system.on_comparison(True)
         return verdict
 
 

@@ -43,7 +43,7 @@ class SimulatedSystem(System):
         """Files that had the path until a refused rewrite took back what it had put there."""
         self._exchanged: set[str] = set()
         self.on_look: Callable[[str], None] = lambda name: None
-        self.on_comparison: Callable[[], None] = lambda: None
+        self.on_comparison: Callable[[bool], None] = lambda has_ended: None
         """Called where a comparison begins and where it has ended."""
         self._tape = tape
         self._utc = datetime(2026, 1, 1, tzinfo=UTC)

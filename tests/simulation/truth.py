@@ -120,12 +120,13 @@ class Truth:
             self.job.looks += 1
             self.job.content = None if self.file is None else bytes(self.file.data)
 
-    def _compared(self) -> None:
+    def _compared(self, has_ended: bool) -> None:
         """A comparison begins or ends: it may read three times, so nothing follows the look after the third time."""
-        if self.job is not None:
-            if self.job.reads == READS_MAX:
-                self.job.look, self.job.content = self.job.before
-            self.job.reads = 0
+        if self.job is None:
+            return
+        if has_ended and self.job.reads == READS_MAX:
+            self.job.look, self.job.content = self.job.before
+        self.job.reads = 0
 
     def _trespassed(self, call: str) -> None:
         self.violation = AssertionError(f"{call} without the lock")
