@@ -312,7 +312,7 @@ class Truth:
         changed = [deed for deed in changed if deed.number not in self.system.cut_away]  # healed: as it was
         if was_said and not self.foreigner.done:
             self.violation = AssertionError("a hand-over from nobody")
-        if not was_said and len(changed) == 1 and changed[0].is_handed_over:
+        if not was_said and len(changed) == 1 and changed[0].is_handed_over and changed[0].must_show:
             self.violation = AssertionError("a hand-over was not noticed")
 
     def check(self) -> None:
