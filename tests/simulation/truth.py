@@ -86,6 +86,8 @@ class Truth:
         self.turns: dict[object, Turn] = {}
         self.seen: Counter[str] = Counter()
         """What the session told its observers, by name; and the crashes."""
+        self.told_at = 0
+        """When the session was unparked last: what was handed over before is known."""
         self.forks = 0
         """How often it was said that records of ours may stand behind lines they do not know of."""
         self.must_survive: set[str] = set()
@@ -308,12 +310,13 @@ class Truth:
 
     def _handed_over(self, was_said: bool) -> None:
         """Another owner's changes are told of, and nothing else is."""
-        changed = [deed for deed in self.foreigner.done if deed.changes and deed.name != "lose lock"]
+        changed = [deed for deed in self._since(self.told_at) if deed.changes and deed.name != "lose lock"]
         changed = [deed for deed in changed if deed.number not in self.system.cut_away]  # healed: as it was
         if was_said and not self.foreigner.done:
             self.violation = AssertionError("a hand-over from nobody")
         if not was_said and len(changed) == 1 and changed[0].is_handed_over and changed[0].must_show:
             self.violation = AssertionError("a hand-over was not noticed")
+        self.told_at = self.system.calls
 
     def check(self) -> None:
         """Assert the core's invariants and the bounds on memory."""
