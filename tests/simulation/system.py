@@ -43,6 +43,7 @@ class SimulatedSystem(System):
         """Files that had the path until a refused rewrite took back what it had put there."""
         self._exchanged: set[str] = set()
         self.on_look: Callable[[str], None] = lambda name: None
+        self.on_write: Callable[[], None] = lambda: None
         self.on_comparison: Callable[[bool], None] = lambda has_ended: None
         """Called where a comparison begins and where it has ended."""
         self._tape = tape
@@ -134,7 +135,9 @@ class SimulatedSystem(System):
         if self.short_writes and size > 1 and self._tape.choose(2, Kind.ACT):
             self.short_writes -= 1
             size = 1 + self._tape.choose(min(size - 1, 250), Kind.WORLD)
-        return self.disk.append(fd, bytes(data[:size]))
+        count = self.disk.append(fd, bytes(data[:size]))
+        self.on_write()
+        return count
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut."""

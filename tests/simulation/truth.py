@@ -98,6 +98,7 @@ class Truth:
         system.on_look = self._looked
         system.on_trespass = self._trespassed
         foreigner.is_owned = lambda: system.is_owned
+        system.on_write = self._wrote
         system.on_comparison = self._compared
         foreigner.believed = lambda: 0 if self.content is None else self.content.length
         foreigner.under_way = self._under_way
@@ -118,9 +119,17 @@ class Truth:
             self.job.reads += 1
         else:
             self.job.before = (self.job.look, self.job.content)
-            self.job.look = self.system.calls
             self.job.looks += 1
-            self.job.content = None if self.file is None else bytes(self.file.data)
+            self._saw(self.job)
+
+    def _saw(self, job: Job) -> None:
+        job.look = self.system.calls
+        job.content = None if self.file is None else bytes(self.file.data)
+
+    def _wrote(self) -> None:
+        """The line feed that ends a torn line says where it stands: during the last read that is the last look."""
+        if self.job is not None and self.job.reads == READS_MAX:
+            self._saw(self.job)
 
     def _compared(self, has_ended: bool) -> None:
         """A comparison begins or ends: it may read three times, so nothing follows the look after the third time."""
