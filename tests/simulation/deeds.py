@@ -36,7 +36,7 @@ class Deed:
     file: Inode | None = None
     """What had the path then."""
     is_handed_over: bool = False
-    """Whether the file was not ours then: it was parked."""
+    """Whether the file was not ours then: it was parked, or is locked again just now."""
     is_amid: bool = False
     """Whether it came between the first and the last system call of an effect."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from coordinator import Change, Durability, Outcome, PendingReceipt, Receipt, TakeoverError
 from coordinator._core._effects import Append, Compare, Report, Rewrite
-from coordinator._core._events import ForeignChange, SessionUnparked
+from coordinator._core._events import ForeignChange, SessionReopened, SessionUnparked
 from coordinator._core._invariants import check
 from coordinator._core._turns import FenceStage
 
@@ -87,7 +87,7 @@ class Truth:
         self.seen: Counter[str] = Counter()
         """What the session told its observers, by name; and the crashes."""
         self.told_at = 0
-        """When the session was unparked last: what was handed over before is known."""
+        """When the session was unparked or reopened last: what was handed over before is known."""
         self.forks = 0
         """How often it was said that records of ours may stand behind lines they do not know of."""
         self.must_survive: set[str] = set()
@@ -313,6 +313,8 @@ class Truth:
         self.seen[getattr(event, "name", "")] += 1
         if isinstance(event, SessionUnparked):
             self._handed_over(event.handed_over)
+        if isinstance(event, SessionReopened):
+            self.told_at = self.system.calls
         if isinstance(event, ForeignChange):
             self.seen[f"found {event.foreign.change.value}"] += 1
             self.forks += event.forked or event.foreign.change.stops
