@@ -184,8 +184,9 @@ async def finish(session: Session, truth: Truth) -> None:
         try:
             await session.reopen()
         except (FormatError, WriteFailedError):
-            # Half a header is left, or what a failed sync has lost was changed by others: nobody can mend that.
-            truth.is_hopeless = any(deed.changes for deed in truth.foreigner.done)
+            # Half a header is left, or what a failed sync has lost was changed or replaced by others, be it by a copy:
+            # nobody can mend that.
+            truth.is_hopeless = any(deed.changes or deed.is_sized for deed in truth.foreigner.done)
             raise
     actor = Actor(9, ("fence quiet", "append", "fence"), session, truth, holds=False)
     await actor.run()
