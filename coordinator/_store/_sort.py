@@ -73,7 +73,7 @@ class Sorter:
             end = start + size
         if found.st_size < end:
             return Change.TRUNCATED
-        if current.has_header and current.pieces[0][0] > 0:
+        if current.has_header and not _begins_with_header(current):
             return Change.REPLACED
         return None if self._comparer.prefix_equal(content) else Change.REWRITTEN
 
@@ -125,3 +125,9 @@ class Sorter:
     def _stop(self, content: Content, batch: Batch, change: Change, found: os.stat_result | None) -> Sorted:
         batch.foreign.append(self._comparer.foreign(change, content, found))
         return Sorted.STOPPED
+
+
+def _begins_with_header(current: Round) -> bool:
+    """Whether the header is the first line, whole: nobody could open what is written into another file."""
+    first = current.runs[0]
+    return first.start == 0 and first.last >= current.sizes[0]

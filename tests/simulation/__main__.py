@@ -21,7 +21,7 @@ from .store import simulated
 from .world import COMPLETE, PREEMPTIONS_MAX, WORLDS
 
 SEEDS_PER_PART = 500
-DEPTH = 12
+DEPTH = 5
 """How many choices a part of a systematic exploration begins with."""
 SHRUNK_MAX = 5
 

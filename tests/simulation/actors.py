@@ -122,6 +122,10 @@ class Actor:
     async def _reopen(self) -> None:
         await self._pass(self.session.reopen())
 
+    async def _park(self) -> None:
+        await self._sync()  # what is not durable yet is not parked
+        self.session._engine.parking.park_if_idle()
+
     async def _rewrite(self) -> None:
         await self._pass(self.session.rewrite(lambda records: records))
 
@@ -175,14 +179,23 @@ async def finish(session: Session, truth: Truth) -> None:
     """Now that nobody meddles any more: get well, look, write, and hold a turn that must be whole."""
     with suppress(CoordinatorError):
         await session.drain()  # what was under way when nobody waited any more may have failed
+    await _end_reopening(session)
     if session.state in IN_TROUBLE:
         try:
             await session.reopen()
         except (FormatError, WriteFailedError):
-            # Half a header is left, or what a failed sync has lost was changed by others: nobody can mend that.
-            truth.is_hopeless = any(deed.changes for deed in truth.foreigner.done)
+            # Half a header is left, or what a failed sync has lost was changed or replaced by others, be it by a copy:
+            # nobody can mend that.
+            truth.is_hopeless = any(deed.changes or deed.is_sized for deed in truth.foreigner.done)
             raise
     actor = Actor(9, ("fence quiet", "append", "fence"), session, truth, holds=False)
     await actor.run()
     for name in ("w9-2", "w9-3"):
         assert truth.fates[name].told == "written", f"not written although nobody meddled: {name}"
+
+
+async def _end_reopening(session: Session) -> None:
+    """Let a run end whose caller was cancelled: who comes now would share what failed it."""
+    run = session._reopening and session._reopening._task
+    if run is not None:
+        await asyncio.wait([run])

@@ -13,7 +13,7 @@ from .records import Lines
 APPENDING = ("append", "append friend", "append two", "append half")
 DESTROYING = ("edit", "truncate", "replace other", "unlink")
 HARMLESS = ("touch", "replace same", "hard link")
-OTHER = ("lose lock", "replace more", "append late", "finish half")
+OTHER = ("lose lock", "replace more", "append late", "finish half", "take lock", "give lock")
 ALL = APPENDING + DESTROYING + HARMLESS + OTHER
 
 
@@ -31,6 +31,12 @@ class Deed:
     must_show: bool
     """Whether it changes something that the session may have known already; the rest is part of an earlier deed."""
     is_friendly: bool = False
+    content: bytes | None = None
+    """What stood at the path then."""
+    file: Inode | None = None
+    """What had the path then."""
+    is_handed_over: bool = False
+    """Whether the file was not ours then: it was parked, or is locked again just now."""
     is_amid: bool = False
     """Whether it came between the first and the last system call of an effect."""
 
@@ -57,8 +63,13 @@ class Foreigner:
         self._descriptor: Inode | None = None
         self.under_way: Callable[[], bytes] = lambda: b""
         """What we are just writing."""
+        self.believed: Callable[[], int] = lambda: 0
+        """How many bytes the session counts on now."""
         self.is_amid: Callable[[int], bool] = lambda clock: False
         """Whether an effect is under way, and has looked already."""
+
+        self.is_owned: Callable[[], bool] = lambda: True
+        """Whether the file is ours now."""
 
     def remember_file(self) -> None:
         """Hold a descriptor from now on, for late appends."""
@@ -69,7 +80,7 @@ class Foreigner:
     def act(self, name: str, clock: int) -> None:
         """Do what the name says; nothing if it cannot be done now."""
         before = self._disk.names.get(self._name)
-        content, owners = (None, b"") if before is None else (bytes(before.data), bytes(before.owners))
+        content = None if before is None else bytes(before.data)
         lock = self._disk.names.get(f".{self._name}.lock")
         getattr(self, f"_{name.replace(' ', '_')}")(len(self.done) + 1)
         after = self._disk.names.get(self._name)
@@ -78,20 +89,17 @@ class Foreigner:
         moved = before is not after or (before is not None and len(content or b"") != len(now or b""))
         self.destroyed |= {*self.lines.own_names(content or b"")} - {*self.lines.own_names(now or b"")}
         changes = content != now or not locked
-        must_show = changes and not (
-            name in ("truncate", "unlink") and self._cuts_news(content or b"", now or b"", owners)
-        )
+        # A cut may take only what the session does not count on yet: an unfinished batch, a deed not found.
+        cuts_news = name in ("truncate", "unlink") and len(now or b"") >= self.believed()
+        must_show = changes and not cuts_news
         self._disk.sync_names()  # whoever puts a name in place sees to it that it lasts
         deed = Deed(len(self.done) + 1, name, clock, changes, moved or not locked, must_show, "friend" in name)
+        deed.content, deed.file = now, after
+        deed.is_handed_over = not self.is_owned()
         deed.is_amid = self.is_amid(clock)
         if changes and name in DESTROYING:
             self.destroyed |= {*self.lines.own_names(self.under_way())}  # perhaps half of it stood there
         self.done.append(deed)
-
-    def _cuts_news(self, before: bytes, after: bytes, owners: bytes) -> bool:
-        """Whether a cut took only what the session does not count on yet: an unfinished batch, a deed not found."""
-        cut = before[len(after) :]
-        return cut in self.under_way() or not {OURS, THEIRS} & {*owners[len(after) :]}
 
     # Appending
 
@@ -158,6 +166,20 @@ class Foreigner:
         if name in self._disk.names:
             self._disk.put(name, None)
             self._disk.make(name)
+
+    # Owning
+
+    def _take_lock(self, number: int) -> None:
+        del number
+        lock = self._disk.names.get(f".{self._name}.lock")
+        if lock is not None and lock.holder is None:
+            lock.holder = THEIRS
+
+    def _give_lock(self, number: int) -> None:
+        del number
+        lock = self._disk.names.get(f".{self._name}.lock")
+        if lock is not None and lock.holder == THEIRS:
+            lock.holder = None
 
     # Replacing
 

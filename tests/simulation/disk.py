@@ -2,7 +2,7 @@
 
 One directory, which is all that a session needs. What a crash leaves of a file is what the last sync covered plus a
 prefix of the writes since, the last of them perhaps torn; of the directory, any of its states since its last sync, as
-a journal would leave it. Writes that reach the disk in another order than they were made are not modelled.
+a journal would leave it. Where blocks reach the disk in any order, each block may also be as it was before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import NamedTuple
 OURS = 0
 THEIRS = 255
 """What stood there before we came."""
+BLOCK_BYTES = 16
+"""Small, so that a line spans a few."""
 TICK_NS = 4_000_000
 """How coarse the time stamps of a kernel without multigrain stamps are."""
 
@@ -53,6 +55,8 @@ class Inode:
     links: int = 0
     opened: int = 0
     looked_at: bool = False
+    holder: int | None = None
+    """Who has locked it."""
 
 
 class Disk:
@@ -216,13 +220,16 @@ class Disk:
         """End the process: its descriptors are gone, the cache stays."""
         for fd in [*self._files]:
             self.close(fd)
+        for inode in self.names.values():
+            inode.holder = None
 
-    def cut_power(self, names: dict[str, Inode], kept: dict[Inode, int]) -> None:
-        """Go back to a state of the directory and to that many bytes and cuts of each file's unsynced writes."""
+    def cut_power(self, names: dict[str, Inode], images: dict[Inode, bytes]) -> None:
+        """Go back to a state of the directory and to these contents."""
         self._files.clear()
         self.names, self.history = names, [dict(names)]
         for inode in set(names.values()):
-            inode.data[:] = image_after(inode, kept.get(inode, 0))
+            inode.data[:] = images[inode]
+            inode.holder = None
             owners = inode.owners[: len(inode.data)]
             inode.owners[:] = owners + bytes(len(inode.data) - len(owners))
             inode.durable, inode.dirty, inode.lost = bytes(inode.data), [], []
@@ -252,6 +259,17 @@ def image_after(inode: Inode, steps: int) -> bytes:
         if len(part) < len(data):
             break
     return bytes(image)
+
+
+def image_of(inode: Inode, count: int) -> bytes:
+    """Return the content after the last sync and that many writes and cuts since."""
+    return image_after(inode, sum(1 if data is None else len(data) for _, data in inode.dirty[:count]))
+
+
+def without_block(inode: Inode, image: bytes, start: int) -> bytes:
+    """Return the content if this block never reached the disk: it has what is durable, or nothing, as a hole has."""
+    end = min(start + BLOCK_BYTES, len(image))
+    return image[:start] + inode.durable[start:end].ljust(end - start, b"\0") + image[end:]
 
 
 def _error(number: int, name: str) -> OSError:

@@ -13,7 +13,7 @@ from coordinator._store._paths import open_files
 
 from .actors import Actor, finish
 from .deeds import Foreigner
-from .disk import THEIRS, Disk, unsynced_steps
+from .disk import BLOCK_BYTES, THEIRS, Disk, Inode, image_after, image_of, unsynced_steps, without_block
 from .loop import SimulatedLoop
 from .records import Lines
 from .store import UNWRITTEN, WatchedStore
@@ -104,6 +104,7 @@ def _live(life: Life, work: Callable[[], Any]) -> None:
 
 def _abandon(loop: SimulatedLoop) -> None:
     """Let every task go without a word; nothing of it may act in a later run."""
+    loop.is_free = False
     for task in loop.tasks:
         if task.done():
             continue
@@ -136,7 +137,9 @@ def _coordinator(life: Life) -> Coordinator:
 
 
 async def _open(life: Life, coordinator: Coordinator) -> Session:
-    session = await coordinator.open(PATH, format=PI if life.world.is_pi else PLAIN)
+    # A token means the same in every directory.
+    header = {"cwd": "/"} if life.world.is_pi else None
+    session = await coordinator.open(PATH, format=PI if life.world.is_pi else PLAIN, header=header)
     life.truth.machine = session._engine.machine
     return session
 
@@ -189,6 +192,7 @@ def _calm(life: Life) -> None:
     system.acts, system.faults, system.crash = [], [], None
     system.short_writes = system.ticks = 0
     system.disk.room = None
+    life.truth.foreigner.act("give lock", system.calls)
     life.loop.is_slow = life.loop.is_free = False
     life.loop.interventions.clear()
 
@@ -211,11 +215,21 @@ def _crash(life: Life) -> None:
         disk.kill()
         return
     names = disk.history[len(disk.history) - 1 - tape.choose(len(disk.history), Kind.WORLD)]
-    kept = {}
-    for inode in dict.fromkeys(names.values()):
-        steps = unsynced_steps(inode)
-        kept[inode] = min(tape.choose(min(steps, 250) + 1, Kind.WORLD), steps)
-    disk.cut_power(dict(names), kept)
+    disk.cut_power(dict(names), {inode: _left_of(inode, life) for inode in dict.fromkeys(names.values())})
+
+
+def _left_of(inode: Inode, life: Life) -> bytes:
+    """Return what a power cut leaves of a file."""
+    steps, tape = unsynced_steps(inode), life.tape
+    if not life.world.reorders:
+        return image_after(inode, min(tape.choose(min(steps, 250) + 1, Kind.WORLD), steps))
+    # The length is written by whole writes; of what is in it, any blocks are there.
+    image = image_of(inode, tape.choose(len(inode.dirty) + 1, Kind.WORLD))
+    for start in range(0, len(image), BLOCK_BYTES):
+        old = without_block(inode, image, start)
+        if old != image and tape.choose(2, Kind.WORLD):
+            image = old
+    return image
 
 
 def _revive(life: Life) -> None:
@@ -236,9 +250,12 @@ async def _second_life(life: Life) -> None:
         try:
             session = await _open(life, coordinator)
         except FormatError:
-            # A foreign line can cut our very first header apart: then the crash leaves no session, and no receipt.
-            assert life.truth.foreigner.done, "nobody but us has written, and it is no session"
-            assert all(fate.receipt is None for fate in life.truth.fates.values()), "acknowledged, and no session"
+            # A foreign line can cut our very first header apart, a power cut can leave a hole there: then the crash
+            # leaves no session, and nothing that had to survive.
+            is_possible = life.truth.foreigner.done or life.world.reorders
+            assert is_possible, "nobody but us has written, and it is no session"
+            assert not life.truth.must_survive, "acknowledged, and no session"
+            life.truth.is_hopeless = True  # the file was left as it is, whatever it ends with
             return
         await finish(session, life.truth)
         life.truth.machine = None

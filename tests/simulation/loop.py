@@ -18,6 +18,7 @@ from .tape import Kind, Tape
 
 SECONDS_MAX = 4000.0
 STEPS_MAX = 20_000
+STUCK = "nothing can happen any more, and the work is not done"
 
 
 class StuckError(AssertionError):
@@ -42,11 +43,15 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.is_strict = False
         """Whether callbacks run in the order in which they were scheduled, and jobs at once: all that asyncio allows.
 
-        A job at once loses nothing, as long as its answer may be late. Otherwise callbacks run in any order: no code
-        should depend on more than it has to.
+        A job at once loses nothing, as long as its answer may be late. What comes from outside (an answer, an arrival)
+        takes its place in the line of callbacks, and only that place matters: so it is chosen when a callback is put
+        in line, before which it may come, and when the line is empty. Each order of the line is explored once.
+        Otherwise callbacks run in any order: no code should depend on more than it has to.
         """
         self.is_slow = False
         """Whether a timer may be due before other things have happened."""
+        self._is_coming = False
+        """Whether something from outside is just put in line."""
         self.steps = 0
         self._seconds = 0.0
         self._in_job = False
@@ -60,6 +65,28 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         task = super().create_task(coroutine, **options)
         self.tasks.append(task)
         return task
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """Put a callback in line, perhaps behind something that has just come from outside."""
+        if self.is_strict and self.is_free and not self._in_job:
+            self._let_come_first()
+        return super().call_soon(callback, *args, context=context)
+
+    def _let_come_first(self) -> None:
+        while not self._is_coming:
+            choice = self.tape.choose(1 + len(self.answers) + len(self.arrivals), Kind.ORDER)
+            if not choice:
+                return
+            self._let_come(choice - 1)
+
+    def _let_come(self, number: int) -> None:
+        """Put an answer or an arrival at the end of the line."""
+        self._is_coming = True
+        if number < len(self.answers):
+            self._ready.append(self.answers.pop(number))
+        else:
+            self._let_arrive(number - len(self.answers))
+        self._is_coming = False
 
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -116,19 +143,36 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             heapq.heappop(self._scheduled)._scheduled = False
         if self.is_strict and self.jobs:
             self._work(self.jobs.pop(0))
+        elif self.is_strict and self.is_free:
+            self._step_in_line()
         else:
             self._step()
         self.after_step()
 
+    def _step_in_line(self) -> None:
+        outside = len(self.answers) + len(self.arrivals)
+        usual = len(self._ready) + outside
+        intervention = self.tape.choose(1 + len(self.interventions), Kind.ORDER) if usual else 0
+        if intervention:
+            self._intervene(intervention - 1)
+        elif not usual or self._is_due_early():
+            self._fire()
+        elif self._ready:
+            self._run_ready(0)
+        else:
+            self._let_come(self.tape.choose(outside, Kind.ORDER))
+
+    def _is_due_early(self) -> bool:
+        return bool(self.is_slow and self._scheduled and self.tape.choose(2, Kind.ORDER))
+
     def _step(self) -> None:
-        sizes = [min(len(self._ready), 1) if self.is_strict else len(self._ready), len(self.answers), len(self.jobs)]
-        sizes.append(len(self.arrivals))
+        sizes = [len(self._ready), len(self.answers), len(self.jobs), len(self.arrivals)]
         usual = sum(sizes)
         sizes.append(int(bool(self._scheduled) and (not usual or self.is_slow)))
         sizes.append(len(self.interventions) if usual else 0)
         size = usual + sizes[-2] + sizes[-1]
         if not size:
-            raise StuckError("nothing can happen any more, and the work is not done")
+            raise StuckError(STUCK)
         choice, group = self.tape.choose(size, Kind.ORDER) if self.is_free else 0, 0
         while choice >= sizes[group]:
             choice -= sizes[group]
@@ -165,8 +209,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         finally:
             self._in_job = False
 
-    def _fire(self, number: int) -> None:
+    def _fire(self, number: int = 0) -> None:
         del number
+        if not self._scheduled:
+            raise StuckError(STUCK)
         timer = heapq.heappop(self._scheduled)
         timer._scheduled = False
         self._seconds = max(self._seconds, timer._when)

@@ -12,12 +12,28 @@ from unittest import mock
 
 from coordinator._core._effects import Act, Report
 from coordinator._store import FileStore
+from coordinator._store._compare import Comparer
 
 from .loop import SimulatedExecutor
-from .system import SimulatedLock
+from .system import SimulatedLock, SimulatedSystem
 from .truth import Truth
 
 EPOCH_SECONDS = 1_800_000_000
+
+
+class WatchedComparer(Comparer):
+    """The real comparer, that says where its looks begin and end."""
+
+    __slots__ = ()
+
+    def compare(self, content: Any, **options: Any) -> Any:
+        """Compare, watched."""
+        system = self._system
+        assert isinstance(system, SimulatedSystem)
+        system.on_comparison(False)
+        verdict = super().compare(content, **options)
+        system.on_comparison(True)
+        return verdict
 
 
 class WatchedStore(FileStore):
@@ -107,6 +123,7 @@ REPLACED: dict[str, Callable[..., Any] | SimpleNamespace] = {
     "coordinator._coordinator.session_path": _as_given,
     "coordinator._store._store.session_path": _as_given,
     "coordinator._store._store.prepare_directory": lambda *_, **__: [],
+    "coordinator._store._store.Comparer": WatchedComparer,
     "coordinator._store._store.SessionLock": SimulatedLock,
     "coordinator._store._store.SuspectSearch": _NoSuspects,
     "coordinator._store._opening.find_doubt": lambda _: None,

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from coordinator import LockedError
 from coordinator._store import System
 
-from .disk import Disk, Inode, Stat
+from .disk import OURS, Disk, Inode, Stat
 from .tape import Kind, Tape
 
 
@@ -33,9 +34,18 @@ class SimulatedSystem(System):
         self.short_writes = 0
         self.ticks = 0
         self.calls = 0
+        self.is_owned = False
+        """Whether the lock was taken and not given back, although it may be lost."""
+        self.on_trespass: Callable[[str], None] = lambda call: None
         self.cut_away: set[int] = set()
         """Whose bytes our own cuts have removed: a system without a conditional cut cannot do better."""
+        self.withdrawn: set[Inode] = set()
+        """Files that had the path until a refused rewrite took back what it had put there."""
+        self._exchanged: set[str] = set()
         self.on_look: Callable[[str], None] = lambda name: None
+        self.on_write: Callable[[], None] = lambda: None
+        self.on_comparison: Callable[[bool], None] = lambda has_ended: None
+        """Called where a comparison begins and where it has ended."""
         self._tape = tape
         self._utc = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,6 +57,16 @@ class SimulatedSystem(System):
         while self._others_act(call):
             if self.crashed:
                 raise PowerCut
+
+    def before_locking(self) -> None:
+        """Let others act as long as nobody has the lock."""
+        self._before("lock")
+
+    def _before_change(self, call: str) -> None:
+        """The same, for what changes something: only the owner may."""
+        self._before(call)
+        if not self.is_owned:
+            self.on_trespass(call)
 
     def _others_act(self, call: str) -> bool:
         faults = [number for number, fault in enumerate(self.faults) if fault[0] == call]
@@ -111,16 +131,18 @@ class SimulatedSystem(System):
 
     def write(self, fd: int, data: bytes | memoryview) -> int:
         """Write at the end, all of it or less."""
-        self._before("write")
+        self._before_change("write")
         size = len(data)
         if self.short_writes and size > 1 and self._tape.choose(2, Kind.ACT):
             self.short_writes -= 1
             size = 1 + self._tape.choose(min(size - 1, 250), Kind.WORLD)
-        return self.disk.append(fd, bytes(data[:size]))
+        count = self.disk.append(fd, bytes(data[:size]))
+        self.on_write()
+        return count
 
     def truncate(self, fd: int, size: int) -> None:
         """Cut."""
-        self._before("truncate")
+        self._before_change("truncate")
         inode = self.disk.file(fd)[0]
         self.cut_away |= {*inode.owners[size:]}
         self.disk.truncate(inode, size)
@@ -145,26 +167,31 @@ class SimulatedSystem(System):
 
     def rename(self, old: Path, new: Path) -> None:
         """Give a file another name."""
-        self._before("rename")
+        self._before_change("rename")
         inode = self.disk.find(old.name)
         self.disk.put(new.name, inode)
         self.disk.put(old.name, None)
 
     def exchange(self, one: Path, other: Path) -> None:
         """Let two names change places."""
-        self._before("exchange")
+        self._before_change("exchange")
         self.disk.exchange(one.name, other.name)
+        taken, given = self.disk.names[one.name], self.disk.names[other.name]
+        self.withdrawn.discard(given)
+        if one.name in self._exchanged:
+            self.withdrawn.add(taken)
+        self._exchanged.add(one.name)
 
     def link(self, path: Path, name: Path) -> None:
         """Give a second name."""
-        self._before("link")
+        self._before_change("link")
         if name.name in self.disk.names:
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
         self.disk.put(name.name, self.disk.find(path.name))
 
     def unlink(self, path: Path) -> None:
         """Remove a name."""
-        self._before("unlink")
+        self._before_change("unlink")
         self.disk.find(path.name)
         self.disk.put(path.name, None)
 
@@ -197,22 +224,29 @@ class SimulatedLock:
         self._inode: Inode | None = None
 
     def acquire(self) -> None:
-        """Take the lock now; nobody else is there to hold it."""
+        """Take the lock now, if nobody else has it."""
         if self.held():
             return
         self.release()
+        self._system.before_locking()
         disk = self._system.disk
         if self._name.name not in disk.names:
             disk.make(self._name.name)
         inode = disk.find(self._name.name)
+        if inode.holder is not None:
+            raise LockedError("somebody else has it", path=self._name)
         inode.opened += 1
+        inode.holder = OURS
         self._inode = inode
+        self._system.is_owned = True
 
     def release(self) -> None:
         """Give it back; the file stays."""
         inode, self._inode = self._inode, None
+        self._system.is_owned = False
         if inode is not None:
             inode.opened -= 1
+            inode.holder = None
 
     def held(self) -> bool:
         """Look whether the name is still our lock."""

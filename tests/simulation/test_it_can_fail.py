@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from coordinator import Change, LockedError
 from coordinator._core._machine import Machine
 from coordinator._driver import Driver
-from coordinator._store._content import Content, times_of
+from coordinator._store import _compare
+from coordinator._store._compare import Comparer
+from coordinator._store._content import Content, Remembered, times_of
 from coordinator._store._durable import Durable
+from coordinator._store._rewrite import Rewriter
 from coordinator._store._write import Appender
 
 from .explore import attempt, replay, shrink
 from .store import simulated
+from .system import SimulatedLock
 from .tape import RandomTape, pack
 
 SCHEDULES_MAX = 2000
@@ -59,6 +65,45 @@ def test_a_missing_second_look_is_found(monkeypatch: pytest.MonkeyPatch):
     assert "the store believes" in first_failure("append")[0]
 
 
+def test_a_look_that_nothing_follows_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Only the third read is the last one: what moved during an earlier one must be read again."""
+    monkeypatch.setattr(_compare, "READS_MAX", 1)
+    assert "the store believes in" in first_failure("append")[0]
+
+
+def test_a_cut_that_is_taken_as_it_comes_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Believing in what is left is consistent, and the fence has missed what was cut."""
+
+    def launder(self: Comparer, content: Content, found: Any, verdict: Any, change: Any, **how: Any) -> None:
+        if change is not Change.TRUNCATED:
+            act(self, content, found, verdict, change, **how)
+        elif content.fd is not None:
+            content.grow(found.st_size, self._digest_of(content.fd, found.st_size), inside_line=False)
+
+    act = Comparer._act
+    monkeypatch.setattr(Comparer, "_act", launder)
+    assert "missed by the fence: [(1, 'truncate')]" in first_failure("truncate")[0]
+
+
+def test_a_cut_of_the_file_that_a_rewrite_has_copied_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Only a file that a refused rewrite has taken back does not count."""
+    monkeypatch.setattr(Rewriter, "_has_displaced_ours", lambda *_: True)
+    monkeypatch.setattr(_compare, "carry_over", lambda *_: True)
+    assert "missed by the fence: [(1, 'truncate')]" in first_failure("rewrite, truncate")[0]
+
+
+def test_foreign_bytes_that_are_believed_without_a_digest_of_them_are_found(monkeypatch: pytest.MonkeyPatch):
+    """What others have appended may change while it is read; what is believed must have stood there all the same."""
+
+    def grow_unread(self: Content, length: int, digest: Any, **how: Any) -> None:
+        digest.update(b"what nobody wrote")
+        grow(self, length, digest, **how)
+
+    grow = Content.grow
+    monkeypatch.setattr(Content, "grow", grow_unread)
+    assert "the store believes in other bytes" in first_failure("append")[0]
+
+
 def test_a_token_that_does_not_wait_for_the_queue_is_found(monkeypatch: pytest.MonkeyPatch):
     """A fingerprint that is taken before the drain is what this library is about."""
 
@@ -96,9 +141,28 @@ def test_a_forgotten_wake_up_is_found(monkeypatch: pytest.MonkeyPatch):
     assert first_failure("submit")[0].startswith("StuckError")
 
 
-def test_an_answer_before_the_sync_is_found(monkeypatch: pytest.MonkeyPatch):
-    """With `ALWAYS` a receipt is a promise that a power cut must not break."""
+@pytest.mark.parametrize("world", ["power, always", "power, reordered"])
+def test_an_answer_before_the_sync_is_found(world: str, monkeypatch: pytest.MonkeyPatch):
+    """A receipt with `ALWAYS`, or a fence that was entered, is a promise that a power cut must not break."""
     monkeypatch.setattr(Durable, "sync", lambda self, fd: None)
-    wrong, token = first_failure("power, always")
+    wrong, token = first_failure(world)
     assert "did not survive" in wrong
     assert len(shrink(token)) <= len(token)
+
+
+def test_an_owner_that_goes_on_without_the_lock_is_found(monkeypatch: pytest.MonkeyPatch):
+    """Whoever finds the lock taken when a parked session is used again must not touch the file."""
+
+    def acquire_anyway(self: SimulatedLock) -> None:
+        with suppress(LockedError):
+            acquire(self)
+
+    acquire = SimulatedLock.acquire
+    monkeypatch.setattr(SimulatedLock, "acquire", acquire_anyway)
+    assert "without the lock" in first_failure("parked, taken")[0]
+
+
+def test_a_hand_over_that_nobody_is_told_of_is_found(monkeypatch: pytest.MonkeyPatch):
+    """What another owner did while a session was parked must be known when it is used again."""
+    monkeypatch.setattr(Remembered, "looks_like", lambda *_: True)
+    assert "a hand-over was not noticed" in first_failure("parked")[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from coordinator import Change, Durability, Outcome, PendingReceipt, Receipt, TakeoverError
 from coordinator._core._effects import Append, Compare, Report, Rewrite
-from coordinator._core._events import ForeignChange
+from coordinator._core._events import ForeignChange, SessionReopened, SessionUnparked
 from coordinator._core._invariants import check
 from coordinator._core._turns import FenceStage
 
@@ -25,6 +25,8 @@ from .world import World
 
 FOREIGN_BYTES_MAX = 500
 """Neither a deed nor a header is longer than this."""
+READS_MAX = 3
+"""How often a comparison may read: what is done during the last time is found by the next one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +40,10 @@ class Job:
     look: int = 0
     end: int = 0
     looks: int = 0
+    reads: int = 0
+    """How many reads of the present comparison have begun."""
+    before: tuple[int, bytes | None] = (0, None)
+    """The look before the last one, and what it saw."""
     lock_look: int = 0
     content: bytes | None = None
     """What stood at the path when the job looked last."""
@@ -80,6 +86,8 @@ class Truth:
         self.turns: dict[object, Turn] = {}
         self.seen: Counter[str] = Counter()
         """What the session told its observers, by name; and the crashes."""
+        self.told_at = 0
+        """When the session was unparked or reopened last: what was handed over before is known."""
         self.forks = 0
         """How often it was said that records of ours may stand behind lines they do not know of."""
         self.must_survive: set[str] = set()
@@ -88,6 +96,11 @@ class Truth:
         self.is_hopeless = False
         """Whether others have done what cannot be mended: then it is enough that nothing is lost."""
         system.on_look = self._looked
+        system.on_trespass = self._trespassed
+        foreigner.is_owned = lambda: system.is_owned
+        system.on_write = self._wrote
+        system.on_comparison = self._compared
+        foreigner.believed = lambda: 0 if self.content is None else self.content.length
         foreigner.under_way = self._under_way
         foreigner.is_amid = lambda clock: self.job is not None and clock > self.job.start + 1
 
@@ -103,10 +116,31 @@ class Truth:
             return
         if name != self.name:
             self.job.lock_look = self.system.calls
+            self.job.reads += 1
         else:
-            self.job.look = self.system.calls
+            self.job.before = (self.job.look, self.job.content)
             self.job.looks += 1
-            self.job.content = None if self.file is None else bytes(self.file.data)
+            self._saw(self.job)
+
+    def _saw(self, job: Job) -> None:
+        job.look = self.system.calls
+        job.content = None if self.file is None else bytes(self.file.data)
+
+    def _wrote(self) -> None:
+        """The line feed that ends a torn line says where it stands: during the last read that is the last look."""
+        if self.job is not None and self.job.reads == READS_MAX:
+            self._saw(self.job)
+
+    def _compared(self, has_ended: bool) -> None:
+        """A comparison begins or ends: it may read three times, so nothing follows the look after the third time."""
+        if self.job is None:
+            return
+        if has_ended and self.job.reads == READS_MAX:
+            self.job.look, self.job.content = self.job.before
+        self.job.reads = 0
+
+    def _trespassed(self, call: str) -> None:
+        self.violation = AssertionError(f"{call} without the lock")
 
     # Effects
 
@@ -158,7 +192,7 @@ class Truth:
     def _check_belief(self, job: Job, report: Report) -> None:
         """What the store believes after a look is what was there at the instant of that look."""
         stopped = any(foreign.change.stops for foreign in report.foreign)
-        if report.fault is not None or stopped or job.looks == 0 or job.looks > 5 or isinstance(job.effect, Rewrite):
+        if report.fault is not None or stopped or job.looks == 0 or isinstance(job.effect, Rewrite):
             return
         if self.content is not None and self.content.debris is not None:
             return  # the beginning of a batch stands there, and is not counted
@@ -172,7 +206,10 @@ class Truth:
         edits = [deed for deed in edits if deed.clock > job.start + 1 or not self._is_shown(deed)]
         compared = isinstance(job.effect, Compare) or (isinstance(job.effect, Append) and job.effect.compare)
         if compared and not edits and report.revision.digest is not None:
-            assert report.revision.digest == sha256(job.content).digest(), "the store believes in other bytes"
+            # What others have appended is read behind the look, and may be other bytes of that length by then.
+            there = [job.content, *(deed.content for deed in self._since(job.look) if deed.content is not None)]
+            digests = [sha256(content[: report.revision.length]).digest() for content in there]
+            assert report.revision.digest in digests, "the store believes in other bytes"
 
     def _check_placements(self, job: Job, report: Report) -> None:
         """Every line that is reported as written stands there, and is ours."""
@@ -203,10 +240,12 @@ class Truth:
     def _breaks(self, deed: Deed, turn: Turn, entry: Job, last: Job) -> bool:
         if not deed.must_show or deed.number in self.system.cut_away or (turn.accepts_friends and deed.is_friendly):
             return False
+        if deed.name in ("truncate", "edit") and deed.file in self.system.withdrawn:
+            return False  # done to what is no longer the file; what was appended to it is given on
         if deed.name == "lose lock":
             return entry.lock_look < deed.clock <= last.lock_look
         if deed.is_sized:
-            return entry.look < deed.clock <= last.look and last.looks <= 5 and self._is_visible(deed, last)
+            return entry.look < deed.clock <= last.look and self._is_visible(deed, last)
         is_between = entry.end < deed.clock <= last.start + 1
         return is_between and self._is_shown(deed) and self._is_visible(deed, last)
 
@@ -232,7 +271,8 @@ class Truth:
 
     def stopped(self, error: TakeoverError) -> None:
         """A session stopped, or had been stopped: somebody must have given it a reason."""
-        assert any(deed.may_break for deed in self.foreigner.done), f"a false takeover: {error}"
+        reasons = [deed for deed in self.foreigner.done if deed.may_break and not deed.is_handed_over]
+        assert reasons, f"a false takeover: {error}"
 
     # Records
 
@@ -271,9 +311,23 @@ class Truth:
     def notice(self, event: object) -> None:
         """Count what the session says of itself; it is asked only whether it spoke of a branch, or of stopping."""
         self.seen[getattr(event, "name", "")] += 1
+        if isinstance(event, SessionUnparked):
+            self._handed_over(event.handed_over)
+        if isinstance(event, SessionReopened):
+            self.told_at = self.system.calls
         if isinstance(event, ForeignChange):
             self.seen[f"found {event.foreign.change.value}"] += 1
             self.forks += event.forked or event.foreign.change.stops
+
+    def _handed_over(self, was_said: bool) -> None:
+        """Another owner's changes are told of, and nothing else is."""
+        changed = [deed for deed in self._since(self.told_at) if deed.changes and deed.name != "lose lock"]
+        changed = [deed for deed in changed if deed.number not in self.system.cut_away]  # healed: as it was
+        if was_said and not self.foreigner.done:
+            self.violation = AssertionError("a hand-over from nobody")
+        if not was_said and len(changed) == 1 and changed[0].is_handed_over and changed[0].must_show:
+            self.violation = AssertionError("a hand-over was not noticed")
+        self.told_at = self.system.calls
 
     def check(self) -> None:
         """Assert the core's invariants and the bounds on memory."""

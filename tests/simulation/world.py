@@ -14,6 +14,7 @@ from .tape import Kind, Tape
 ACTIONS = (
     "append", "pair", "submit", "fence", "fence", "fence quiet", "fence shared", "fence accept", "fence check",
     "drain", "sync", "pause", "rewrite", "reopen", "fence hurried", "fence long",
+    "park",
 )  # fmt: skip
 FAULTS = (
     ("write", errno.EIO), ("sync", errno.EIO), ("lstat", errno.EIO), ("pread", errno.EIO), ("open", errno.EMFILE),
@@ -42,6 +43,8 @@ class World:
     is_slow: bool = False
     crash: str = ""
     """`kill`: the process dies; `power`: the machine does."""
+    reorders: bool = False
+    """Whether the blocks of a file reach the disk in any order, so that a power cut leaves any of them."""
     faults: tuple[tuple[str, int], ...] = ()
     fills_up: bool = False
     """Whether the disk is full for a while."""
@@ -77,6 +80,7 @@ def draw(tape: Tape) -> World:
         is_strict=one_of(False, False, True),
         is_slow=one_of(False, False, True),
         crash=one_of("", "", "kill", "power"),
+        reorders=one_of(False, True),
         faults=some(FAULTS, 1),
         fills_up=one_of(False, False, False, True),
         short_writes=one_of(0, 0, 1, 2),
@@ -101,7 +105,10 @@ WORLDS = {
     "cancel, append": _two(cancels=1),
     "kill": _two(deeds=(), crash="kill"),
     "power": _two(deeds=(), crash="power"),
+    "power, reordered": _two(deeds=(), crash="power", reorders=True),
     "power, always": _two(deeds=(), crash="power", durability=Durability.ALWAYS),
+    "parked": _two((("append", "park"), ("append", "fence"))),
+    "parked, taken": _two((("append", "park"), ("append", "append")), deeds=("take lock",)),
     "large, edit": _two(deeds=("edit",), reads_all=False),
     "sync fails, power": _two(deeds=(), crash="power", faults=(("sync", errno.EIO),)),
     "submit": _two((("append", "submit"), ("submit", "submit", "fence")), deeds=(), quick=False),
@@ -110,6 +117,7 @@ WORLDS = {
     "tree": _two(is_pi=True),
     "rewrite": _two((("append", "rewrite"), ("append", "fence"))),
     "rewrite, late": _two((("append", "rewrite"), ("append", "fence")), deeds=("append late",)),
+    "rewrite, truncate": _two((("append", "rewrite"), ("append", "fence")), deeds=("truncate",)),
     "rewrite, kill": _two((("append", "rewrite"), ("append", "fence")), deeds=(), crash="kill"),
     **{f"{call} fails": _two(deeds=(), faults=((call, number),)) for call, number in FAULTS},
 }

@@ -137,6 +137,17 @@ def test_a_directory_that_appears_is_an_error(session_path: Path, new_desk: Open
     assert (report.written, report.error is not None) == (None, True)
 
 
+def test_a_header_that_is_cut_apart_stops_the_session(session_path: Path, new_desk: OpenDesk) -> None:
+    """Nobody could open such a file: what is written into it must not be acknowledged."""
+    desk = new_desk(record_format=PI)
+    desk.open()
+    desk.system.shorten(10)
+    desk.system.act_at("position", append_to(session_path, b'{"f":1}\n'))
+    report = desk.append(RECORD, header=HEADER)
+    assert [foreign.change for foreign in report.foreign] == [Change.REPLACED]
+    assert report.written is None
+
+
 def test_foreign_bytes_right_after_creation_stop_a_format_with_a_header(session_path: Path, new_desk: OpenDesk) -> None:
     """A header that is not the first line is no header; where our lines may stand is said."""
     desk = new_desk(record_format=PI)
