@@ -125,7 +125,7 @@ REPLACED: dict[str, Callable[..., Any] | SimpleNamespace] = {
     "coordinator._store._store.prepare_directory": lambda *_, **__: [],
     "coordinator._store._store.Comparer": WatchedComparer,
     "coordinator._store._store.SessionLock": SimulatedLock,
-    "coordinator._store._store.SuspectSearch": _NoSuspects,
+    "coordinator._store._compare.SuspectSearch": _NoSuspects,
     "coordinator._store._opening.find_doubt": lambda _: None,
     "coordinator._host.pluggy.PluginManager": _NoPlugins,
     "coordinator._closing.write_unwritten": _put_aside,
