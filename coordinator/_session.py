@@ -17,7 +17,7 @@ from ._context import active_fence
 from ._core._effects import Transform
 from ._core._errors import ArgumentTypeError, ArgumentValueError, CoordinatorError, FenceOrderError
 from ._core._tickets import WriterState
-from ._core._values import Entry, Position, Record, Revision, SessionState
+from ._core._values import Durability, Entry, Position, Record, Revision, SessionState
 from ._engine import Engine
 from ._following import follow as follow_records
 from ._reading import read_branch, read_entries, read_tail
@@ -133,8 +133,10 @@ class Session:
     async def _pass_barrier(self, timeout_seconds: float | None, *, sync: bool) -> None:
         self._engine.check_loop()
         check_timeout(timeout_seconds, path=self.path)
-        if self.state is SessionState.PARKED:  # it was empty and durable, or it would not be parked
-            return
+        if self.state is SessionState.PARKED:
+            if not sync or self._machine.durability is not Durability.NONE:
+                return  # it was empty and durable, or it would not be parked
+            await self._engine.ready()
         barrier = self._machine.barrier(sync=sync)
         self._engine.driver.wake()
         try:

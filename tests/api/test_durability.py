@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import Durability, Limits, Outcome, SessionState, WriteFailedError
+from coordinator import Coordinator, Durability, Limits, Outcome, SessionState, WriteFailedError
 
 from .desk import BROKEN, Desk, desk, elsewhere, note, soon, texts_of, until
 
@@ -33,6 +33,20 @@ async def test_a_sync_that_is_asked_for_makes_a_new_file_durable_with_its_name(s
         await home.chat.append(note("first"))
         await home.session.sync()
     assert home.interposer.calls.count("sync_directory") == 1
+
+
+async def test_a_sync_of_a_parked_session_is_one_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With NONE nothing was synced before the file was given back, so it is taken again for that."""
+    synced: list[int] = []
+    monkeypatch.setattr("coordinator._store._system._SYNC", synced.append)
+    async with Coordinator(durability=Durability.NONE, limits=Limits(open_files_max=2)) as coordinator:
+        session, other = [await coordinator.open(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+        await session.writer("chat").append({"n": 1})
+        await other.writer("chat").append({"n": 1})
+        await until(lambda: session.state is SessionState.PARKED)
+        assert synced == []
+        await session.sync()
+    assert len(synced) == 1
 
 
 async def test_always_syncs_each_batch_before_its_receipts(session_path: Path) -> None:

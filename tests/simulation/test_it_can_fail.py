@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,10 +45,10 @@ def first_failure(world: str) -> tuple[str, str]:
 def test_a_length_that_is_adopted_from_a_stat_is_found(monkeypatch: pytest.MonkeyPatch):
     """The classic mistake: whatever the file is after our write is taken for ours."""
 
-    def adopt(self: Appender, content: Content, batch: Any, current: Any, found: Any) -> Any:
-        report = accept(self, content, batch, current, found)
+    def adopt(self: Appender, content: Content, current: Any, found: Any) -> Any:
+        offsets = accept(self, content, current, found)
         content.length, content.digest, content._revision = found.st_size, None, None
-        return replace(report, revision=content.revision)
+        return offsets
 
     accept = Appender._accept
     monkeypatch.setattr(Appender, "_accept", adopt)
