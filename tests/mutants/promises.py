@@ -314,6 +314,11 @@ ENDS = [
         API + "observing.py::test_an_error_that_nobody_awaits_reaches_the_observers",
     ),
     Mutant(
+        "a parked session is taken for durable", SHELL + "_session.py",
+        "            if not sync or self._machine.durability is not Durability.NONE:\n", "            if True:\n",
+        API + "durability.py::test_a_sync_of_a_parked_session_is_one_too",
+    ),
+    Mutant(
         "who was cancelled counts as a listener", SHELL + "_waiting.py",
         "        return False\n    future.set_result", "        return True\n    future.set_result",
         API + "observing.py::test_who_was_cancelled_hears_nothing",
