@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ._values import OwnWrite, Receipt
 
 LEDGER_RECORDS_MAX = 8192
 
 
-class _Batch(NamedTuple):
-    number: int
-    time: float
-    receipts: Sequence[Receipt]
-
-
 class Ledger:
-    """The last own writes, a bounded number of them, by batch: a row per record would cost more than its write."""
+    """The last own writes, a bounded number of them, in columns.
 
-    __slots__ = ("_batches", "_records", "number")
+    A row for each record would be one more object that lives on; so many of them keep Python's collector busy, which
+    took a tenth of an append.
+    """
+
+    __slots__ = ("_offsets", "_sizes", "_times", "_writers", "number")
 
     def __init__(self) -> None:
-        self._batches: list[_Batch] = []
-        self._records = 0
         self.number = 0
-        """Counts batches; remember it to ask later what was written `since` then."""
+        """Counts records; remember it to ask later what was written `since` then."""
+        self.forget()
 
     def add(self, receipts: Sequence[Receipt], *, time: float) -> None:
         """Remember one written batch."""
-        self._batches.append(_Batch(self.number, time, receipts))
-        self.number += 1
-        self._records += len(receipts)
-        if self._records > LEDGER_RECORDS_MAX:
-            # Half of them in one cut: a list is light while it is short, and shifting it for every batch is not.
-            gone = self._batches[: len(self._batches) // 2]
-            del self._batches[: len(gone)]
-            self._records -= sum(len(batch.receipts) for batch in gone)
+        self._writers += [receipt.writer for receipt in receipts]
+        self._offsets.extend([receipt.offset for receipt in receipts])
+        self._sizes.extend([receipt.size for receipt in receipts])
+        self._times.extend([time] * len(receipts))
+        self.number += len(receipts)
+        if len(self._writers) > LEDGER_RECORDS_MAX:
+            # Half of them in one cut: shifting all of them for every batch would take longer than writing it.
+            for column in (self._writers, self._offsets, self._sizes, self._times):
+                del column[: LEDGER_RECORDS_MAX // 2]
 
     def forget(self) -> None:
         """Drop everything: no fence is held, and the file is given back."""
-        self._batches, self._records = [], 0
+        self._writers: list[str] = []
+        self._offsets, self._sizes, self._times = array("Q"), array("Q"), array("d")
 
     def since(self, number: int) -> list[OwnWrite]:
-        """List the own writes from batch `number` on, oldest first, as far as they are remembered."""
-        return [
-            OwnWrite(receipt.writer, receipt.offset, receipt.size, batch.time)
-            for batch in self._batches
-            if batch.number >= number
-            for receipt in batch.receipts
-        ]
+        """List the own writes from that number on, oldest first, as far as they are remembered."""
+        first = max(0, number - (self.number - len(self._writers)))
+        columns = (self._writers, self._offsets, self._sizes, self._times)
+        return [OwnWrite(*row) for row in zip(*(column[first:] for column in columns), strict=True)]
