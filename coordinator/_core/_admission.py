@@ -79,16 +79,22 @@ class Pool:
 
     def free(self, group: Group) -> None:
         """Give back the room of a group that is in the file, or gone."""
+        records, size = len(group.drafts), group.bytes
+        self.records -= records
+        self.bytes -= size
+        if self._per_writer:
+            writer = group.writer
+            writer.queued_records -= records
+            writer.queued_bytes -= size
         group.pool = None
-        self._count(group, -1)
         assert self.records >= 0 <= self.bytes, "room was given back twice"
 
     def shrink(self, group: Group, drafts: Sequence[Draft]) -> None:
         """Give back a part of a group's room: only these drafts of it are still to be written."""
-        self._count(group, -1)
+        self.free(group)
         group.bytes -= room_for(group.drafts, 0) - room_for(drafts, 0)
         group.drafts = drafts
-        self._count(group, +1)
+        self._take(group)
 
     def admit(self) -> list[Group]:
         """Take room for as many waiting groups as fit now, and return them in their order."""
@@ -149,15 +155,6 @@ class Pool:
         self.bytes += size
         group.pool = self
         return True
-
-    def _count(self, group: Group, sign: int) -> None:
-        records, size = sign * len(group.drafts), sign * group.bytes
-        self.records += records
-        self.bytes += size
-        if self._per_writer:
-            writer = group.writer
-            writer.queued_records += records
-            writer.queued_bytes += size
 
     def _writer_has_room(self, group: Group) -> bool:
         writer = group.writer

@@ -30,20 +30,19 @@ class Ticket:
     def resolve(self, value: object = None) -> None:
         """Answer with success; a second answer is ignored, because a kept record was already answered."""
         if not self.done:
-            self.value = value
-            self._settle()
+            self.done, self.value = True, value
+            self._tell()
 
     def reject(self, error: Exception) -> bool:
         """Answer with an error; returns whether somebody hears it (or has had an answer before)."""
         if self.done:
             return True
-        self.error = error
-        return self._settle()
+        self.done, self.error = True, error
+        return self._tell()
 
-    def _settle(self) -> bool:
-        self.done = True
-        listeners, self.listeners = self.listeners, ()
+    def _tell(self) -> bool:
         heard = False
+        listeners, self.listeners = self.listeners, ()
         for listener in listeners:
             heard = listener() or heard
         return heard
