@@ -111,7 +111,8 @@ SCENARIOS = [
     ),
     Mutant(
         "26 the error has no ledger", CORE + "_ledger.py",
-        "first = max(0, number - (self.number - len(self._writers)))", "first = len(self._writers)", FOUND + "test_scenario_25_26",
+        "first = max(0, number - (self.number - len(self._writers)))", "first = len(self._writers)",
+        FOUND + "test_scenario_25_26",
     ),
     Mutant(
         "27 the loser signs the lock", STORE + "_lock.py",
