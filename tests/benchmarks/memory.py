@@ -3,9 +3,30 @@
 import ctypes
 import gc
 import os
+import sys
 from pathlib import Path
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SMALL_BLOCK_BYTES_MAX = 512
+"""Python keeps smaller objects in pools of its own; each is counted as the largest of them, so that none can hide."""
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    ]
 
 
 def resident_bytes() -> int:
@@ -23,6 +44,20 @@ def settled_bytes() -> int:
     if trim is not None:
         trim(0)
     return resident_bytes()
+
+
+def used_bytes() -> int:
+    """Return what is in use, as the allocators count it: holes between what is in use are not, as they are in memory.
+
+    Where the C library does not say, what is in memory has to do.
+    """
+    gc.collect()
+    ask = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if ask is None:
+        return settled_bytes()
+    ask.restype = _Mallinfo2
+    found = ask()
+    return found.uordblks + found.hblkhd + sys.getallocatedblocks() * SMALL_BLOCK_BYTES_MAX
 
 
 class Peak:

@@ -1,7 +1,8 @@
 """Soak: `python -m tests.benchmarks.soak [--minutes 10]` fails if a load makes the process grow without end.
 
 Loads of every kind run one after the other, round and round, on the same coordinator and the same open sessions; after
-each turn the memory in use is noted. What only warms up grows at the beginning: after that it has to be level.
+each turn the memory in use is noted, as the allocators count it: what is resident drifts with the holes between it.
+What only warms up grows at the beginning: after that it has to be level.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from time import monotonic
 from coordinator import PI, PLAIN, Coordinator, Durability, Limits, Session
 
 from .contenders.ours import OurJournal
-from .memory import settled_bytes
+from .memory import resident_bytes, used_bytes
 from .pace import Load, append_all, records_per_second
 from .records import Feed, feeds
 
@@ -131,7 +132,7 @@ async def soak(seconds: float, directory: Path) -> tuple[Mapping[str, Samples], 
         desk, begun = Desk(coordinator, directory), monotonic()
         for load in _until(begun + seconds):
             await load(desk)
-            samples[load.__name__].append((monotonic() - begun, settled_bytes()))
+            samples[load.__name__].append((monotonic() - begun, used_bytes()))
             if load is LOADS[-1]:
                 _say(samples, desk)
     return samples, desk.records
@@ -145,9 +146,10 @@ def _until(end: float) -> Iterator[Callable[[Desk], Awaitable[None]]]:
 
 
 def _say(samples: Mapping[str, Samples], desk: Desk) -> None:
-    (now, resident), rounds = samples[LOADS[-1].__name__][-1], len(samples[LOADS[-1].__name__])
+    (now, used), rounds = samples[LOADS[-1].__name__][-1], len(samples[LOADS[-1].__name__])
     if rounds % 5 == 1:
-        print(f"{now:6.0f} s  round {rounds:4}  {desk.records:>12,} records  {resident / 1e6:7.1f} MB", flush=True)
+        memory = f"{used / 1e6:7.1f} MB used, {resident_bytes() / 1e6:7.1f} MB resident"
+        print(f"{now:6.0f} s  round {rounds:4}  {desk.records:>12,} records  {memory}", flush=True)
 
 
 def growth_megabytes(samples: Samples) -> float:
