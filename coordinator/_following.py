@@ -26,12 +26,11 @@ RECENT_BYTES_MAX = 1024 * 1024
 class Recent:
     """The last own lines of a session, without a gap, as long as somebody follows."""
 
-    __slots__ = ("_bytes", "_lines", "changed", "followers")
+    __slots__ = ("_bytes", "_changed", "_lines", "followers")
 
     def __init__(self) -> None:
         self.followers = 0
-        self.changed = Ticket()
-        """Answered (and replaced) whenever there may be something new to read."""
+        self._changed: Ticket | None = None
         self._lines: deque[tuple[int, bytes, str]] | None = None
         self._bytes = 0
 
@@ -45,8 +44,14 @@ class Recent:
             self._forget()
         elif not isinstance(event, StateChanged):
             return
-        changed, self.changed = self.changed, Ticket()
-        changed.resolve()
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.resolve()
+
+    def next_change(self) -> Ticket:
+        """Return what is answered as soon as there may be something new to read."""
+        self._changed = self._changed or Ticket()
+        return self._changed
 
     def _add(self, event: RecordsWritten) -> None:
         lines = self._lines = self._lines or deque()
@@ -83,7 +88,7 @@ async def follow(engine: Engine, start: Position | int) -> AsyncGenerator[Entry,
     recent.followers += 1
     try:
         while True:
-            changed, end = recent.changed, machine.revision.length
+            changed, end = recent.next_change(), machine.revision.length
             if machine.revision.generation != generation:
                 raise _lost(engine)
             async for entry in _entries(engine, cursor, end):
@@ -92,7 +97,7 @@ async def follow(engine: Engine, start: Position | int) -> AsyncGenerator[Entry,
                 if machine.revision.generation != generation:
                     raise _lost(engine)
             cursor = end if end > _offset(cursor) else cursor
-            if machine.revision.length != end or changed is not recent.changed:
+            if machine.revision.length != end or changed.done:
                 continue
             if machine.state is SessionState.CLOSED:
                 return

@@ -17,32 +17,35 @@ class Ledger:
     took a tenth of an append.
     """
 
-    __slots__ = ("_offsets", "_sizes", "_times", "_writers", "number")
+    __slots__ = ("_columns", "number")
 
     def __init__(self) -> None:
+        self._columns: tuple[list[str], array[int], array[int], array[float]] | None = None
         self.number = 0
         """Counts records; remember it to ask later what was written `since` then."""
-        self.forget()
 
     def add(self, receipts: Sequence[Receipt], *, time: float) -> None:
         """Remember one written batch."""
-        self._writers += [receipt.writer for receipt in receipts]
-        self._offsets.extend([receipt.offset for receipt in receipts])
-        self._sizes.extend([receipt.size for receipt in receipts])
-        self._times.extend([time] * len(receipts))
+        if self._columns is None:
+            self._columns = [], array("Q"), array("Q"), array("d")
+        writers, offsets, sizes, times = self._columns
+        writers += [receipt.writer for receipt in receipts]
+        offsets.extend([receipt.offset for receipt in receipts])
+        sizes.extend([receipt.size for receipt in receipts])
+        times.extend([time] * len(receipts))
         self.number += len(receipts)
-        if len(self._writers) > LEDGER_RECORDS_MAX:
+        if len(writers) > LEDGER_RECORDS_MAX:
             # Half of them in one cut: shifting all of them for every batch would take longer than writing it.
-            for column in (self._writers, self._offsets, self._sizes, self._times):
+            for column in self._columns:
                 del column[: LEDGER_RECORDS_MAX // 2]
 
     def forget(self) -> None:
         """Drop everything: no fence is held, and the file is given back."""
-        self._writers: list[str] = []
-        self._offsets, self._sizes, self._times = array("Q"), array("Q"), array("d")
+        self._columns = None
 
     def since(self, number: int) -> list[OwnWrite]:
         """List the own writes from that number on, oldest first, as far as they are remembered."""
-        first = max(0, number - (self.number - len(self._writers)))
-        columns = (self._writers, self._offsets, self._sizes, self._times)
-        return [OwnWrite(*row) for row in zip(*(column[first:] for column in columns), strict=True)]
+        if self._columns is None:
+            return []
+        first = max(0, number - (self.number - len(self._columns[0])))
+        return [OwnWrite(*row) for row in zip(*(column[first:] for column in self._columns), strict=True)]

@@ -111,7 +111,7 @@ SCENARIOS = [
     ),
     Mutant(
         "26 the error has no ledger", CORE + "_ledger.py",
-        "first = max(0, number - (self.number - len(self._writers)))", "first = len(self._writers)",
+        "first = max(0, number - (self.number - len(self._columns[0])))", "first = len(self._columns[0])",
         FOUND + "test_scenario_25_26",
     ),
     Mutant(
