@@ -122,6 +122,10 @@ class Remembered:
         """Return how often the whole content had been replaced."""
         return self.revision.generation
 
+    def may_be(self, other: Content) -> bool:
+        """Whether only reading can tell that another content is this one: its times, or its file, are not the same."""
+        return self.revision.digest is not None and other.digest is None and other.length == self.revision.length
+
     def looks_like(self, other: Content) -> bool:
         """Whether two contents of unknown digest are the same by all that metadata says."""
         unknown = self.revision.digest is None or other.digest is None

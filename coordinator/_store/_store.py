@@ -286,10 +286,14 @@ class FileStore:
         except BaseException:
             self._lock.release()
             raise
-        if before.looks_like(loaded.content):
-            loaded.content.recognise(before)
-        elif loaded.content.revision != before.revision:
-            loaded.content.next_generation()
+        content = loaded.content
+        if before.looks_like(content):
+            content.recognise(before)
+        elif before.may_be(content):
+            with suppress(OSError):  # then it is taken for another one
+                self._owned.comparer.prefix_equal(content)
+        if content.revision != before.revision:
+            content.next_generation()
         return self._opened(loaded)
 
     def close(self, effect: Close) -> Report:

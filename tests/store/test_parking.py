@@ -1,5 +1,6 @@
 """Parked sessions hold nothing, and know afterwards whether somebody else has used their file."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,20 @@ def test_an_untouched_file_is_recognised(new_desk: OpenDesk, limit: int) -> None
     desk.store.park()
     assert desk.store.unpark().revision == before
     assert desk.append(b"{}\n").written is not None
+
+
+def test_a_large_file_that_was_only_touched_is_read_and_recognised(new_desk: OpenDesk) -> None:
+    """Where times or the inode have moved its bytes decide: nobody has to be told of a hand-over that was none."""
+    desk = new_desk(content_check_bytes_max=0)
+    desk.open()
+    desk.append(b"{}\n")
+    before = desk.store.revision
+    desk.store.park()
+    os.utime(desk.path, ns=(1, 1))
+    assert desk.store.unpark().revision == before
+    desk.store.park()
+    desk.path.write_bytes(b"[]\n")
+    assert desk.store.unpark().revision.generation == before.generation + 1
 
 
 def test_a_parked_session_may_be_owned_by_another(new_desk: OpenDesk, desk: Desk) -> None:
