@@ -314,7 +314,8 @@ ENDS = [
         API + "observing.py::test_an_error_that_nobody_awaits_reaches_the_observers",
     ),
     Mutant(
-        "a touched file is a hand-over", STORE + "_store.py", "        elif before.may_be(content):\n", "        elif False:\n",
+        "a touched file is a hand-over", STORE + "_store.py",
+        "        elif before.may_be(content):\n", "        elif False:\n",
         "tests/store/test_parking.py::test_a_large_file_that_was_only_touched_is_read_and_recognised",
     ),
     Mutant(
