@@ -66,7 +66,7 @@ class Driver:
         self._context = empty_context()
         self._scheduled = False
         self._telling = False
-        """Whether observers and plugins are being told: what they append now is written afterwards."""
+        """Whether a report is taken in, or observers are told: what they, or `accept`, append is written afterwards."""
         self._alone = False
         """Whether the last batch was that of one call, written here: then waiting for others to join is in vain."""
         self._at_once = AT_ONCE_MAX
@@ -76,11 +76,15 @@ class Driver:
 
     def wake(self) -> None:
         """Look for work at the end of this turn of the loop, so that one batch takes all that is submitted in it."""
-        if not self._scheduled and self.machine.running is None:
-            self._scheduled = True
-            self._loop.call_soon(self._pump, context=self._context)
+        if self.machine.running is None:
+            self._schedule()
         if self.machine.events:
             self._report_events()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._pump, context=self._context)
 
     @property
     def is_behind(self) -> bool:
@@ -106,8 +110,7 @@ class Driver:
 
     def _take_from_turn(self) -> None:
         """Count what is done before the loop turns; somebody has to begin anew when it has turned."""
-        if self._at_once == AT_ONCE_MAX:
-            self._loop.call_soon(self._pump, context=self._context)
+        self._schedule()
         self._at_once -= 1
 
     def write_soon(self) -> None:
@@ -167,7 +170,7 @@ class Driver:
             fail(self.machine, _as_os_error(error))
             self._report_events()
         if effect is None or self.machine.stall is not None:
-            self._arm_timers(idle=effect is None)
+            self._arm_timers(idle=self.machine.running is None)
         return effect
 
     def _perform_somewhere(self, effect: Effect) -> None:
@@ -240,8 +243,20 @@ class Driver:
             self.wake()
 
     def _settle(self, effect: Effect, answer: Answer) -> None:
+        telling, self._telling = self._telling, True
+        try:
+            self._take_in(effect, answer)
+        finally:
+            self._telling = telling
+        self._report_events()
+
+    def _take_in(self, effect: Effect, answer: Answer) -> None:
         if isinstance(effect, Act):
-            report(self.machine, _as_report(answer, self.machine), now=time.time())
+            running = self.machine.running
+            try:
+                report(self.machine, _as_report(answer, self.machine), now=time.time())
+            except MemoryError as error:
+                fail(self.machine, _as_os_error(error), running)
         elif isinstance(effect, Reopen):
             if isinstance(answer, Opened):
                 reopened(self.machine, answer)
@@ -251,7 +266,6 @@ class Driver:
             closed(self.machine, _as_report(answer, self.machine))
         else:
             parked(self.machine)
-        self._report_events()
 
     def _report_events(self) -> None:
         # In their order, also if whoever is told does something that is another event.

@@ -22,7 +22,7 @@ from ._core._errors import (
     RecordError,
     UsageError,
 )
-from ._core._events import Event, RecordsWritten, SessionReopened, SessionRewritten, WaitingLong
+from ._core._events import Event, RecordsWritten, SessionReopened, SessionRewritten, SessionUnparked, WaitingLong
 from ._core._format import Draft
 from ._core._lines import LINE_FEED
 from ._core._machine import Machine
@@ -263,7 +263,9 @@ class Engine:
         """Keep what depends on the content in step with it."""
         if isinstance(event, RecordsWritten):
             self.authors.add(event.receipts)
-        elif isinstance(event, (SessionReopened, SessionRewritten)):
+        elif isinstance(event, (SessionReopened, SessionRewritten)) or (
+            isinstance(event, SessionUnparked) and event.handed_over
+        ):
             self.authors.clear()
         self.recent.notice(event)
         if self.session is not None:

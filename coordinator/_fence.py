@@ -51,6 +51,7 @@ class Fence:
         self._engine.check_loop()
         comparison = self._engine.machine.check_fence(self._state)
         self._engine.driver.serve_now(comparison)
+        self._state.told = self._state.told or comparison.error is not None
         await wait(comparison)
 
     async def append(self, record: Mapping[str, object]) -> Receipt:

@@ -15,6 +15,7 @@ from ._arguments import check_function, check_timeout
 from ._closing import Closing
 from ._context import active_fence
 from ._core._effects import Transform
+from ._core._endings import break_fence
 from ._core._errors import ArgumentTypeError, ArgumentValueError, CoordinatorError, FenceOrderError
 from ._core._tickets import WriterState
 from ._core._values import Durability, Entry, Position, Record, Revision, SessionState
@@ -127,23 +128,25 @@ class Session:
         await self._pass_barrier(timeout, sync=False)
 
     async def sync(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - part of the contract
-        """Wait until everything that was accepted before this call is on stable storage; otherwise as `drain`."""
+        """Wait until everything that was accepted before this call is on stable storage; otherwise as `drain`.
+
+        With `Durability.NONE` a parked session takes its file back for that: `LockedError` if another process has it.
+        """
         await self._pass_barrier(timeout, sync=True)
 
     async def _pass_barrier(self, timeout_seconds: float | None, *, sync: bool) -> None:
         self._engine.check_loop()
         check_timeout(timeout_seconds, path=self.path)
-        if self.state is SessionState.PARKED:
-            if not sync or self._machine.durability is not Durability.NONE:
-                return  # it was empty and durable, or it would not be parked
-            await self._engine.ready()
-        barrier = self._machine.barrier(sync=sync)
-        self._engine.driver.wake()
-        try:
-            with anyio.move_on_after(timeout_seconds) as scope:
+        if self.state is SessionState.PARKED and (not sync or self._machine.durability is not Durability.NONE):
+            return  # it was empty and durable, or it would not be parked
+        with anyio.move_on_after(timeout_seconds) as scope:
+            await self._engine.parking.ready()
+            barrier = self._machine.barrier(sync=sync)
+            self._engine.driver.wake()
+            try:
                 await wait(barrier)
-        finally:
-            self._machine.forget(barrier)
+            finally:
+                self._machine.forget(barrier)
         if scope.cancelled_caught and timeout_seconds is not None:
             raise self._engine.drain_timeout_error(timeout_seconds)
 
@@ -257,8 +260,7 @@ class Session:
     def _break_own_fence(self) -> None:
         fence = active_fence(self._machine)
         if fence is not None and self._users <= 1:
-            fence.closed = True
-            self._machine.abandon(fence)
+            break_fence(self._machine, fence)
             self._engine.driver.wake()
 
 

@@ -13,23 +13,19 @@ from ._core._tickets import Ticket
 async def wait(ticket: Ticket) -> Any:
     """Return a ticket's answer when it is there, or raise it; cancelling stops the waiting, nothing else."""
     if not ticket.done:
-        future = answered(ticket, asyncio.get_running_loop())
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        wake = partial(_wake, future)
+        ticket.listen(wake)
         try:
             await future
-        finally:
-            future.cancel()  # whatever ended the waiting: nobody listens any more
+        except BaseException:
+            ticket.unlisten(wake)
+            raise
     return ticket.result()
 
 
-def answered(ticket: Ticket, loop: asyncio.AbstractEventLoop) -> asyncio.Future[None]:
-    """Return what is done when the ticket is; cancelling it, as a cancelled task does, only stops the listening."""
-    future: asyncio.Future[None] = loop.create_future()
-    ticket.listeners += (partial(_wake, future),)
-    return future
-
-
 def _wake(future: asyncio.Future[None]) -> bool:
-    if future.done():
+    if future.done():  # cancelled, and its task does not know yet
         return False
     future.set_result(None)
     return True

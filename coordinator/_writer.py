@@ -16,7 +16,7 @@ from ._core._format import Draft
 from ._core._tickets import Group, Stage, WriterState
 from ._core._values import Outcome, Receipt, Record
 from ._fence import Fence, FenceScope
-from ._waiting import answered, wait
+from ._waiting import wait
 
 if TYPE_CHECKING:
     from ._engine import Engine
@@ -85,13 +85,7 @@ class Writer:
         if not engine.is_ready:
             await engine.ready(Outcome.NOT_WRITTEN)
         group = self._write(drafts)
-        if not group.done:  # `engine.settle`, without its two coroutines
-            try:
-                await answered(group, engine.loop)
-            except asyncio.CancelledError:
-                engine.withdraw(group)
-                raise
-        receipts: list[Receipt] = group.result()
+        receipts: list[Receipt] = group.result() if group.done else await engine.settle(group)
         return receipts[0]
 
     async def append_all(self, records: Iterable[Mapping[str, object]]) -> list[Receipt]:

@@ -111,7 +111,10 @@ class Index:
         return [(root, NOWHERE) for root in self._roots[1:]]
 
     def branch_size(self) -> int:
-        """Count the records between the root and the last record of the file, both included."""
+        """Count the records between the root and the last record of the file, both included.
+
+        An estimate where ids repeat: of several records with the id of a parent the first is taken for it.
+        """
         size, number, seen = 0, len(self) - 1, set[int]()
         while number != NOWHERE:
             start, parent = self._chain_of(number)

@@ -39,7 +39,7 @@ class _Node(msgspec.Struct, gc=False):
     type: str
     id: Annotated[str, msgspec.Meta(min_length=1)]
     timestamp: datetime
-    parentId: str | None = None  # noqa: N815 - as it is in the file
+    parentId: Annotated[str, msgspec.Meta(min_length=1)] | None = None  # noqa: N815 - as it is in the file
 
 
 _node = msgspec.json.Decoder(_Node).decode

@@ -87,14 +87,16 @@ class Pool:
             writer.queued_records -= records
             writer.queued_bytes -= size
         group.pool = None
-        assert self.records >= 0 <= self.bytes, "room was given back twice"
+        assert self.records >= 0, "room was given back twice"
+        assert self.bytes >= 0, "room was given back twice"
 
     def shrink(self, group: Group, drafts: Sequence[Draft]) -> None:
         """Give back a part of a group's room: only these drafts of it are still to be written."""
         self.free(group)
         group.bytes -= room_for(group.drafts, 0) - room_for(drafts, 0)
         group.drafts = drafts
-        self._take(group)
+        taken = self._take(group)
+        assert taken, "a part of a group needs more room than all of it"
 
     def admit(self) -> list[Group]:
         """Take room for as many waiting groups as fit now, and return them in their order."""

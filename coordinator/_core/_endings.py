@@ -11,7 +11,7 @@ from ._machine import Machine
 from ._running import Running
 from ._states import Trigger
 from ._tickets import Barrier, Group, Rewriting, Stage, Ticket
-from ._turns import FenceStage
+from ._turns import FenceStage, FenceState
 from ._values import Durability, Outcome, Receipt, Record, SessionState
 
 
@@ -159,17 +159,22 @@ def begin_close(machine: Machine) -> None:
 def break_fences(machine: Machine) -> None:
     """Closing gives up waiting: every fence ends with `ClosedError`, and held records go to the queue."""
     for fence in list(machine.fences.turns.holders):
-        fence.closed = True
-        queued = [group for group in machine.inbox.groups() if group.fence is fence]
-        for group in queued:
-            machine.withdraw(group)
-            fence.unwritten += [draft.record for draft in group.drafts]
-        for group in queued:
-            machine.refuse(group, machine.broken_error(fence))
-        if fence.stage is FenceStage.TOKEN:
-            fence.entered.reject(machine.broken_error(fence))
-        if fence.stage in (FenceStage.TURN, FenceStage.TOKEN, FenceStage.ACTIVE):
-            machine.abandon(fence)
+        break_fence(machine, fence)
+
+
+def break_fence(machine: Machine, fence: FenceState) -> None:
+    """End one fence with `ClosedError`: what was given to it and is not begun comes back in `unwritten`."""
+    fence.closed = True
+    queued = [group for group in machine.inbox.groups() if group.fence is fence]
+    for group in queued:
+        machine.withdraw(group)
+        fence.unwritten += [draft.record for draft in group.drafts]
+    for group in queued:
+        machine.refuse(group, machine.broken_error(fence))
+    if fence.stage is FenceStage.TOKEN:
+        fence.entered.reject(machine.broken_error(fence))
+    if fence.stage in (FenceStage.TURN, FenceStage.TOKEN, FenceStage.ACTIVE):
+        machine.abandon(fence)
 
 
 def leftover(machine: Machine) -> list[tuple[str, Record]]:

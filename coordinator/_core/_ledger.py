@@ -35,9 +35,9 @@ class Ledger:
         times.extend([time] * len(receipts))
         self.number += len(receipts)
         if len(writers) > LEDGER_RECORDS_MAX:
-            # Half of them in one cut: shifting all of them for every batch would take longer than writing it.
+            # Down to the half in one cut: shifting all of them for every batch would take longer than writing it.
             for column in self._columns:
-                del column[: LEDGER_RECORDS_MAX // 2]
+                del column[: -(LEDGER_RECORDS_MAX // 2)]
 
     def forget(self) -> None:
         """Drop everything: no fence is held, and the file is given back."""

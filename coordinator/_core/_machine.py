@@ -5,8 +5,8 @@ the store has to do next, never more than one thing at a time; `report` takes th
 tickets. All of it is synchronous: nothing can be cancelled half way, and every interleaving is an order of these calls.
 
 Priorities of `next_effect`: comparisons of fences first (they need no room, so a full disk never blocks a turn's end),
-then closing (once it is asked for, the queue is not served any more), then the queue in its order, then syncs nobody
-waits for. In trouble there is only closing and reopening.
+though never twice in a row while the queue can be served, then closing (once it is asked for, the queue is not served
+any more), then the queue in its order, then syncs nobody waits for. In trouble there is only closing and reopening.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Machine:
     """One session without its file, its clock and its loop."""
 
     __slots__ = (
-        "closing", "comparisons", "conflicts", "durability", "events", "fences", "format", "header", "inbox",
-        "last_change", "last_timestamp_ms", "ledger", "ledger_from", "limits", "parked", "path", "refuses",
+        "closing", "compared", "comparisons", "conflicts", "durability", "events", "fences", "format", "header",
+        "inbox", "last_change", "last_timestamp_ms", "ledger", "ledger_from", "limits", "parked", "path", "refuses",
         "reopening", "retry_due", "revision", "running", "sequence", "stall", "state", "sync_wanted", "tail",
         "trouble", "turn_ended", "unsynced_bytes",
     )  # fmt: skip
@@ -65,6 +65,8 @@ class Machine:
         self.turn_ended: Ticket | None = None
         """Answered, and forgotten, when the next turn is given back."""
         self.comparisons: list[Comparison] = []
+        self.compared = False
+        """Whether the last effect was a comparison: then the queue has its turn, however often a fence is checked."""
         self.running: Running | None = None
         self.sequence = 0
         self.conflicts = 0
@@ -319,13 +321,15 @@ class Machine:
             return None
         if self.trouble is not None:
             self.running = self._close() or self._reopen()
-        elif self.comparisons:
-            self.running = self._compare()
         else:
-            self.running = self._close() or self._serve_queue(now_ms) or self._sync()
+            in_turn = self._serve_queue(now_ms) if self.compared and self.closing is None else None
+            self.compared = in_turn is None and bool(self.comparisons)
+            self.running = in_turn or self._compare() or self._close() or self._serve_queue(now_ms) or self._sync()
         return None if self.running is None else self.running.effect
 
-    def _compare(self) -> Running:
+    def _compare(self) -> Running | None:
+        if not self.comparisons:
+            return None
         comparisons, self.comparisons = self.comparisons, []
         sync = any(comparison.sync for comparison in comparisons) and self.unsynced_bytes > 0
         look = any(comparison.look for comparison in comparisons)

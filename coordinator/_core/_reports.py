@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import compress, islice, repeat
 
-from ._effects import Fault, Foreign, Report, Sync
+from ._effects import Append, Fault, Foreign, Report, Sync
 from ._errors import CoordinatorError
 from ._events import DiskFailed, DiskFull, DiskRoom, FenceEntered, ForeignChange, RecordsWritten, SessionRewritten
 from ._format import StampedBatch
@@ -46,8 +46,15 @@ def report(machine: Machine, answer: Report, *, now: float) -> None:
     machine.inbox.admit()
 
 
-def fail(machine: Machine, error: OSError) -> None:
-    """Latch the session although no effect was performed: not even the next one could be made (out of memory)."""
+def fail(machine: Machine, error: OSError, running: Running | None = None) -> None:
+    """Latch the session out of memory: the next effect could not be made, or the answer to `running` not be taken in.
+
+    Then its lines may be in the file; nobody was told so, so they are kept, and `reopen` looks for them.
+    """
+    unanswered = [group for group in running.groups if not group.done] if running else []
+    if running and unanswered and isinstance(running.effect, Append):
+        _remember_attempt(running, running.effect.expected.length, in_doubt=True)
+        machine.inbox.put_back(unanswered)
     machine.running = Running(Sync(machine.revision))
     report(machine, Report(machine.revision, fault=Fault.WRITE, error=error), now=0.0)
 

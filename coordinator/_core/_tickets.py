@@ -27,6 +27,10 @@ class Ticket:
         """Have this called when the answer is given; it says whether it (still) has somebody to tell."""
         self.listeners += (listener,)
 
+    def unlisten(self, listener: Callable[[], bool]) -> None:
+        """Have it called no more."""
+        self.listeners = tuple(other for other in self.listeners if other is not listener)
+
     def resolve(self, value: object = None) -> None:
         """Answer with success; a second answer is ignored, because a kept record was already answered."""
         if not self.done:

@@ -396,3 +396,24 @@ async def test_one_bad_session_does_not_keep_the_others_open(tmp_path: Path) -> 
     assert all(session.state is SessionState.CLOSED for session in sessions)
     assert texts_of(paths[3]) == ["x", "last"]
     assert [len(side_rows(path)) for path in paths] == [0, 1, 1, 0]
+
+
+async def test_what_a_task_has_given_to_a_fence_comes_back_when_its_session_is_left(session_path: Path) -> None:
+    """Leaving the session inside its own fence breaks that; a record that waits for its write is not written then."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("before"))
+        with pytest.raises(ClosedError):
+            async with home.chat.fence() as fence:
+                with home.gate("write") as gate:
+                    busy = elsewhere(home.session.writer("other").append(note("under way")))
+                    await gate.reached()
+                    mine = elsewhere(fence.append(note("mine")))
+                    await asyncio.sleep(0)
+                    leaving = asyncio.create_task(home.session.__aexit__(None, None, None))
+                    await asyncio.sleep(0)
+                with pytest.raises(ClosedError) as caught:
+                    await soon(mine)
+                await soon(busy)
+                await soon(leaving)
+        assert [record["data"]["text"] for record in caught.value.unwritten] == ["mine"]
+    assert texts_of(session_path) == ["before", "under way"]

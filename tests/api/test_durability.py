@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import Coordinator, Durability, Limits, Outcome, SessionState, WriteFailedError
+from coordinator import Coordinator, DrainTimeoutError, Durability, Limits, Outcome, SessionState, WriteFailedError
+from coordinator.testing import Interposer
 
-from .desk import BROKEN, Desk, desk, elsewhere, note, soon, texts_of, until
+from .desk import BROKEN, Desk, Gate, desk, elsewhere, note, soon, texts_of, until
 
 
 def syncs(home: Desk) -> int:
@@ -47,6 +48,24 @@ async def test_a_sync_of_a_parked_session_is_one_too(tmp_path: Path, monkeypatch
         assert synced == []
         await session.sync()
     assert len(synced) == 1
+
+
+async def test_a_sync_of_a_parked_session_waits_no_longer_than_it_may(tmp_path: Path) -> None:
+    """Taking the file back may take as long as any disk, so it is part of what `timeout` bounds."""
+    interposer = Interposer()
+    async with Coordinator(durability=Durability.NONE, limits=Limits(open_files_max=2)) as coordinator:
+        coordinator._system = interposer
+        session, other = [await coordinator.open(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+        await session.writer("chat").append({"n": 1})
+        await other.writer("chat").append({"n": 1})
+        await until(lambda: session.state is SessionState.PARKED)
+        gate = Gate()
+        interposer.before("open", gate)
+        try:
+            with pytest.raises(DrainTimeoutError):
+                await session.sync(timeout=0.01)
+        finally:
+            gate.open()
 
 
 async def test_always_syncs_each_batch_before_its_receipts(session_path: Path) -> None:

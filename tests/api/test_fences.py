@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import anyio
 import pytest
@@ -366,3 +367,28 @@ async def test_a_group_through_a_fence_is_adjacent_and_counted_as_one_look(home:
         assert home.interposer.calls[calls:].count("write") == 1
     assert [receipt.sequence for receipt in receipts] == [2, 3, 4]
     assert texts_of(home.path) == ["before", "a", "b", "c"]
+
+
+async def test_what_accept_appends_is_written_afterwards(home: Desk) -> None:
+    """It is asked in the middle of taking in a report; enough for a batch of its own must not begin one there."""
+    pending, memory = [], home.session.writer("memory")
+
+    def accept(_record: object) -> bool:
+        pending.extend(memory.append_nowait(note("x" * 100_000)) for _ in range(4))
+        return True
+
+    async with home.chat.fence(accept=accept) as fence:
+        foreign_append(home.path, FOREIGN)
+        await soon(fence.check())
+        assert not fence.broken
+    assert [(await soon(receipt)).writer for receipt in pending] == ["memory"] * 4
+
+
+async def test_who_was_told_in_the_body_is_not_told_again(home: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the answer was there before anybody could wait for it."""
+    async with home.chat.fence() as fence:
+        with monkeypatch.context() as broken:
+            broken.setattr("coordinator._store.FileStore.perform_quickly", Mock(side_effect=MemoryError))
+            with pytest.raises(WriteFailedError):
+                await soon(fence.check())
+    await home.session.reopen()

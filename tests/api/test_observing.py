@@ -24,7 +24,7 @@ from coordinator import (
     TakeoverError,
 )
 from coordinator._core._tickets import Ticket
-from coordinator._waiting import answered
+from coordinator._waiting import wait
 from coordinator.observers import log_events
 from coordinator.testing import foreign_append
 
@@ -149,8 +149,22 @@ async def test_an_error_that_nobody_awaits_reaches_the_observers(session_path: P
 async def test_who_was_cancelled_hears_nothing() -> None:
     """Between being cancelled and being told so nobody is there to hear an error: then the observers are."""
     ticket = Ticket()
-    answered(ticket, asyncio.get_running_loop()).cancel()
+    waiting = asyncio.create_task(wait(ticket))
+    await asyncio.sleep(0)
+    waiting.cancel()
     assert not ticket.reject(OSError("unheard"))
+
+
+async def test_who_waits_no_longer_is_forgotten() -> None:
+    """A client that asks again and again for the same receipt would leave something behind each time."""
+    ticket = Ticket()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(wait(ticket), 0)
+        closed = wait(ticket)
+        closed.send(None)
+        closed.close()
+    assert ticket.listeners == ()
 
 
 async def test_an_error_that_somebody_awaits_does_not(session_path: Path) -> None:

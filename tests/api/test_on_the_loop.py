@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,11 @@ import pytest
 
 from coordinator import PLAIN, Coordinator, Durability, Limits
 from coordinator._breaker import Breaker
+from coordinator._driver import AT_ONCE_MAX
 from coordinator.testing import Interposer, open_session
+
+LOOKS_OF_A_CHECK = 2
+"""At the lock, and at the file."""
 
 
 class Where(Interposer):
@@ -78,6 +83,29 @@ async def test_a_writer_that_never_waits_lets_others_run(session_path: Path) -> 
             await writer.append({"number": number})
         counting.cancel()
         assert turns >= 9
+
+
+async def test_many_tasks_that_never_wait_let_others_run(session_path: Path) -> None:
+    """What may be done before the loop turns is shared by all tasks: five of them do not have five times as much."""
+    system = Interposer(quick=True)
+    limits, durability = Limits(content_check_bytes_max=0), Durability.NONE
+    async with open_session(
+        session_path, format=PLAIN, interposer=system, limits=limits, durability=durability
+    ) as session:
+        await session.writer("chat").append({"makes": "the file"})
+        looks = [0]
+
+        async def check() -> None:
+            async with session.writer("chat").fence(shared=True) as fence:
+                while len(looks) < 200:
+                    await fence.check()
+
+        checking = [asyncio.create_task(check()) for _ in range(5)]
+        while len(looks) < 200:
+            await asyncio.sleep(0)
+            looks.append(system.calls.count("lstat"))
+        await asyncio.gather(*checking)
+    assert max(after - before for before, after in pairwise(looks)) <= LOOKS_OF_A_CHECK * AT_ONCE_MAX * 1.5
 
 
 async def test_records_of_one_turn_share_a_write_also_on_the_loop(session_path: Path) -> None:

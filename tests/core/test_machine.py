@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -295,6 +296,19 @@ def test_a_check_comes_before_the_queue() -> None:
     assert [type(effect) for effect in world.run()] == [Compare, Append]
 
 
+def test_checks_never_keep_the_queue_waiting() -> None:
+    """A fence that is checked again as soon as it was answered leaves every second effect to the queue."""
+    world = World()
+    fence = world.enter(world.writer("chat"))
+    world.run()
+    effects = list[Effect | None]()
+    for _ in range(4):
+        world.machine.check_fence(fence)
+        world.offer(world.writer("memory"))
+        effects.append(world.step())
+    assert [type(effect) for effect in effects] == [Compare, Append, Compare, Append]
+
+
 def test_a_failed_write_latches_the_session() -> None:
     """Everybody who waits is told, and told what became of the record."""
     world = World()
@@ -519,6 +533,25 @@ class Starved(Numbered):
         if tail.leaf is not None:
             raise MemoryError
         return super().stamp(draft, tail, now_ms=now_ms)
+
+
+def test_out_of_memory_after_a_write_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines are in the file and nobody can be told: they are kept, and reopening finds them there."""
+    world = World()
+    groups = [world.offer(world.writer("memory")) for _ in range(2)]
+    effect, running = world.machine.next_effect(now_ms=1), world.machine.running
+    monkeypatch.setattr("coordinator._core._reports._hand_out", Mock(side_effect=MemoryError))
+    with pytest.raises(MemoryError):
+        report(world.machine, world.store.perform(effect), now=0.0)
+    monkeypatch.undo()
+    fail(world.machine, OSError(12, "out of memory"), running)
+    check(world.machine)
+    assert [group.error.outcome for group in groups] == [Outcome.KEPT] * 2
+    request_reopen(world.machine, create=True)
+    world.run()
+    world.offer(world.writer("memory"))
+    world.run()
+    assert world.file() == ["memory1", "memory2", "memory3"]
 
 
 def test_out_of_memory_while_a_batch_is_made_loses_nothing_of_the_queue() -> None:

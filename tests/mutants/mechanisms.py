@@ -22,13 +22,13 @@ MECHANISMS = [
     ),
     Mutant(
         "the fingerprint is taken after the await", SHELL + "_driver.py",
-        "            report(self.machine, _as_report(answer, self.machine), now=time.time())\n",
+        "            running = self.machine.running\n            try:\n",
         '            content = getattr(self.store, "_tools").content\n'
         "            if isinstance(answer, Report) and content.fd is not None:\n"
         "                content.length = getattr(self.store, '_system').fstat(content.fd).st_size\n"
         "                content.digest = content._revision = None\n"
         "                answer.revision = content.revision\n"
-        "            report(self.machine, _as_report(answer, self.machine), now=time.time())\n",
+        "            running = self.machine.running\n            try:\n",
         SIMULATED,
     ),
     Mutant(

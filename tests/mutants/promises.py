@@ -320,8 +320,63 @@ ENDS = [
     ),
     Mutant(
         "a parked session is taken for durable", SHELL + "_session.py",
-        "            if not sync or self._machine.durability is not Durability.NONE:\n", "            if True:\n",
+        "is SessionState.PARKED and (not sync or self._machine.durability is not Durability.NONE):",
+        "is SessionState.PARKED:",
         API + "durability.py::test_a_sync_of_a_parked_session_is_one_too",
+    ),
+    Mutant(
+        "the ledger has no bound", CORE + "_ledger.py",
+        "        if len(writers) > LEDGER_RECORDS_MAX:\n", "        if False:\n",
+        "tests/core/test_ledger.py::test_batches_of_any_size_leave_a_bounded_number",
+    ),
+    Mutant(
+        "checks keep the queue waiting", CORE + "_machine.py",
+        "if self.compared and self.closing is None else None", "if False else None",
+        "tests/core/test_machine.py::test_checks_never_keep_the_queue_waiting",
+    ),
+    Mutant(
+        "out of memory after a write nobody is answered", CORE + "_reports.py",
+        "        machine.inbox.put_back(unanswered)\n", "        pass\n",
+        "tests/core/test_machine.py::test_out_of_memory_after_a_write_loses_and_doubles_nothing",
+    ),
+    Mutant(
+        "each task has a turn's work for itself", SHELL + "_driver.py",
+        "        self._schedule()\n        self._at_once -= 1\n",
+        "        if self._at_once == AT_ONCE_MAX:\n"
+        "            self._loop.call_soon(self._pump, context=self._context)\n        self._at_once -= 1\n",
+        API + "on_the_loop.py::test_many_tasks_that_never_wait_let_others_run",
+    ),
+    Mutant(
+        "`accept` writes while a report is taken in", SHELL + "_driver.py",
+        "        telling, self._telling = self._telling, True\n", "        telling = self._telling\n",
+        API + "fences.py::test_what_accept_appends_is_written_afterwards",
+    ),
+    Mutant(
+        "a hand-over leaves the authors as they were", SHELL + "_engine.py",
+        "isinstance(event, SessionUnparked) and event.handed_over", "False",
+        "tests/reading/test_authors.py::test_what_another_owner_wrote_meanwhile_is_nobodys",
+    ),
+    Mutant(
+        "a parked session syncs without a time limit", SHELL + "_session.py",
+        "        with anyio.move_on_after(timeout_seconds) as scope:\n            await self._engine.parking.ready()\n",
+        "        await self._engine.parking.ready()\n        with anyio.move_on_after(timeout_seconds) as scope:\n",
+        API + "durability.py::test_a_sync_of_a_parked_session_waits_no_longer_than_it_may",
+    ),
+    Mutant(
+        "who was told in the body is told again", SHELL + "_fence.py",
+        "self._state.told or comparison.error is not None", "self._state.told",
+        API + "fences.py::test_who_was_told_in_the_body_is_not_told_again",
+    ),
+    Mutant(
+        "a fence that its session breaks keeps what was given to it", SHELL + "_session.py",
+        "            break_fence(self._machine, fence)\n",
+        "            fence.closed = True\n            self._machine.abandon(fence)\n",
+        API + "closing.py::test_what_a_task_has_given_to_a_fence_comes_back_when_its_session_is_left",
+    ),
+    Mutant(
+        "who waits no longer is kept", SHELL + "_waiting.py",
+        "            ticket.unlisten(wake)\n", "            pass\n",
+        API + "observing.py::test_who_waits_no_longer_is_forgotten",
     ),
     Mutant(
         "who was cancelled counts as a listener", SHELL + "_waiting.py",

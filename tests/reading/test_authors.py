@@ -1,12 +1,14 @@
 """Who wrote what is known of own records only, and in bounded memory."""
 
 from itertools import accumulate
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator import Receipt
+from coordinator import Coordinator, Limits, Receipt, SessionState
 from coordinator._authors import CHANGES_MAX, Authors, Names
+from tests.api.desk import until
 
 Row = tuple[str | None, int]
 ROWS = st.lists(st.tuples(st.sampled_from([None, "chat", "cron", "memory"]), st.integers(1, 9)), max_size=30)
@@ -61,3 +63,16 @@ def test_stretches_of_one_writer_take_no_memory() -> None:
     authors.add(Receipt("chat", offset, offset * 10, 10, None, False) for offset in range(1_000))
     assert len(authors._starts) == 1
     assert authors(990 * 10) == "chat"
+
+
+async def test_what_another_owner_wrote_meanwhile_is_nobodys(tmp_path: Path) -> None:
+    """A session that was parked takes the file as it is; where its own records stood, others may stand now."""
+    async with Coordinator(limits=Limits(open_files_max=2)) as coordinator:
+        session, other = [await coordinator.open(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+        await session.writer("chat").append_all([{"n": number} for number in range(3)])
+        await session.sync()
+        await other.writer("chat").append({"n": 1})
+        await until(lambda: session.state is SessionState.PARKED)
+        session.path.write_bytes(b'{"x":1}\n' * 5)
+        await session.writer("chat").append({"n": 3})
+        assert [entry.writer async for entry in session.records()] == [None] * 5 + ["chat"]
