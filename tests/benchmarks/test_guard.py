@@ -40,9 +40,9 @@ async def calls_of(work: Work) -> int:
 @pytest.mark.parametrize(
     ("writers", "calls_max"),
     [
-        pytest.param(1, 300, id="one writer"),
-        pytest.param(64, 106, id="64 writers"),
-        pytest.param(512, 103, id="512 writers"),
+        pytest.param(1, 303, id="one writer"),
+        pytest.param(64, 110, id="64 writers"),
+        pytest.param(512, 107, id="512 writers"),
     ],
 )
 async def test_an_awaited_append_costs_few_calls(session_path: Path, writers: int, calls_max: int) -> None:
@@ -86,7 +86,7 @@ async def test_a_fence_that_only_looks_costs_few_calls(session_path: Path) -> No
         for _ in range(3):
             await turn()
         calls = await calls_of(lambda: _times(ROUNDS, turn))
-    assert calls / ROUNDS <= 328
+    assert calls / ROUNDS <= 333
 
 
 @pytest.mark.parametrize("durability", [Durability.NONE, Durability.ALWAYS])
