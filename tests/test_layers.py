@@ -22,8 +22,8 @@ OUTSIDE = ("coordinator._cli", "coordinator._demo", "coordinator.__main__")
 DOOR = "coordinator._cli._inside"
 
 PURE = {
-    "__future__", "abc", "array", "bisect", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "heapq",
-    "itertools", "json", "math", "operator", "orjson", "pathlib", "re", "typing",
+    "__future__", "abc", "array", "bisect", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib",
+    "heapq", "itertools", "json", "math", "operator", "orjson", "pathlib", "re", "typing",
 }  # fmt: skip
 TYPES_OF_IMPURE_MODULES = {"os.PathLike"}
 ACTS = {
