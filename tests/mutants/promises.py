@@ -289,6 +289,11 @@ ENDS = [
         API + "reopening.py::test_a_record_whose_write_was_tried_is_not_written_twice",
     ),
     Mutant(
+        "a copy of what was taken back is written again", STORE + "_takeback.py",
+        "            batch.may_stand_at(current.pieces[0][0])  # a copy", "            pass  # a copy",
+        "tests/store/test_faults.py::test_a_copy_that_was_made_before_the_cut_may_hold_what_was_tried",
+    ),
+    Mutant(
         "each caller reopens for himself", SHELL + "_reopening.py",
         "        if self._task is None or self._task.done():\n", "        if True:\n",
         API + "reopening.py::test_concurrent_calls_share_one_run",
