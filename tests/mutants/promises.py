@@ -294,6 +294,11 @@ ENDS = [
         "tests/store/test_faults.py::test_a_copy_that_was_made_before_the_cut_may_hold_what_was_tried",
     ),
     Mutant(
+        "a line that lacks only its end is given back", STORE + "_scan.py",
+        "chain(read_range(system, fd, since, end), [LINE_FEED])", "chain(read_range(system, fd, since, end), [])",
+        "tests/store/test_sorting_out.py::test_a_line_of_a_fence_that_lacks_only_its_end_stands_there",
+    ),
+    Mutant(
         "each caller reopens for himself", SHELL + "_reopening.py",
         "        if self._task is None or self._task.done():\n", "        if True:\n",
         API + "reopening.py::test_concurrent_calls_share_one_run",
