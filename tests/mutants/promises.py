@@ -299,6 +299,11 @@ ENDS = [
         "tests/store/test_sorting_out.py::test_a_line_of_a_fence_that_lacks_only_its_end_stands_there",
     ),
     Mutant(
+        "what was cut again is believed", STORE + "_compare.py",
+        "        if not content.is_at(after) or content.length != after.st_size:\n            return False\n", "",
+        "tests/store/test_comparing.py::test_what_was_cut_again_after_it_was_read_is_not_believed",
+    ),
+    Mutant(
         "each caller reopens for himself", SHELL + "_reopening.py",
         "        if self._task is None or self._task.done():\n", "        if True:\n",
         API + "reopening.py::test_concurrent_calls_share_one_run",
