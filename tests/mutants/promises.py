@@ -289,6 +289,11 @@ ENDS = [
         API + "reopening.py::test_a_record_whose_write_was_tried_is_not_written_twice",
     ),
     Mutant(
+        "reopening waits for what is written already", SHELL + "_reopening.py",
+        "any(group.stage is not Stage.OVER for group in kept)", "kept",
+        API + "reopening.py::test_a_session_that_is_parked_as_soon_as_it_is_well_ends_its_reopening",
+    ),
+    Mutant(
         "a copy of what was taken back is written again", STORE + "_takeback.py",
         "            batch.may_stand_at(current.pieces[0][0])  # a copy", "            pass  # a copy",
         "tests/store/test_faults.py::test_a_copy_that_was_made_before_the_cut_may_hold_what_was_tried",
