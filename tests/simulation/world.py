@@ -112,6 +112,7 @@ WORLDS = {
     "large, edit": _two(deeds=("edit",), reads_all=False),
     "sync fails, power": _two(deeds=(), crash="power", faults=(("sync", errno.EIO),)),
     "submit": _two((("append", "submit"), ("submit", "submit", "fence")), deeds=(), quick=False),
+    "submit, half": _two((("submit", "submit"), ("submit", "submit", "fence")), deeds=("append half",), quick=False),
     "half": _two(deeds=("append half",), is_pi=True),
     "new": _two(before="nothing"),
     "tree": _two(is_pi=True),
