@@ -151,6 +151,13 @@ def test_an_answer_before_the_sync_is_found(world: str, monkeypatch: pytest.Monk
     assert len(shrink(token)) <= len(token)
 
 
+def test_records_that_are_acknowledged_in_a_file_without_a_header_are_found(monkeypatch: pytest.MonkeyPatch):
+    """Only what others have destroyed, and what was said to need a reopening first, may be in no session."""
+    monkeypatch.setattr(Machine, "header_line", lambda self: None)
+    tapes = map(RandomTape, range(SCHEDULES_MAX))
+    assert "AssertionError: acknowledged, and no session" in (attempt("new tree, kill", tape) for tape in tapes)
+
+
 @pytest.mark.parametrize("world", ["submit", "submit, half"])
 def test_records_out_of_order_are_found(world: str, monkeypatch: pytest.MonkeyPatch):
     """Only a batch of which a line was glued to somebody else's may be, and only that one."""

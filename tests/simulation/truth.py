@@ -92,6 +92,8 @@ class Truth:
         """How often it was said that records of ours may stand behind lines they do not know of."""
         self.glued: set[str] = set()
         """Records of batches of which a line was glued to somebody else's: those are written again, behind the rest."""
+        self.standing: set[str] = set()
+        """What a takeover says to stand in a file that was not accepted yet: perhaps nobody can open it."""
         self.must_survive: set[str] = set()
         self.violation: AssertionError | None = None
         """What was found in a job, where raising it would only break the store."""

@@ -104,6 +104,7 @@ WORLDS = {
     "cancel": _two(deeds=(), cancels=1),
     "cancel, append": _two(cancels=1),
     "kill": _two(deeds=(), crash="kill"),
+    "new tree, kill": _two(before="nothing", is_pi=True, crash="kill"),
     "power": _two(deeds=(), crash="power"),
     "power, reordered": _two(deeds=(), crash="power", reorders=True),
     "power, always": _two(deeds=(), crash="power", durability=Durability.ALWAYS),
