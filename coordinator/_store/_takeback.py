@@ -24,7 +24,7 @@ class TakeBack:
         """Take back what was written, or account for it as debris; say how bad it is."""
         fault = Fault.WRITE if batch.is_begun else room_or_write(error)
         if current.pieces and not self._cut_back(content, current):
-            batch.may_stand_at(current.pieces[0][0])
+            batch.may_stand_at(current.lowest)
             (run, *others) = current.runs
             if others or run.start != content.length:
                 fault = Fault.WRITE
@@ -32,7 +32,7 @@ class TakeBack:
                 content.leave_debris(current.data[: run.last], error)
         found = self._accept_own_times(content)
         if current.pieces and found is not None and not content.is_at(found):
-            batch.may_stand_at(current.pieces[0][0])  # a copy that was made before the cut may have our path now
+            batch.may_stand_at(current.lowest)  # a copy that was made before the cut may have our path now
         return fault
 
     def repair(self, content: Content, debris: Debris) -> None:

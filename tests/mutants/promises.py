@@ -294,8 +294,13 @@ ENDS = [
         API + "reopening.py::test_a_session_that_is_parked_as_soon_as_it_is_well_ends_its_reopening",
     ),
     Mutant(
+        "what stands below the first piece is written again", STORE + "_batch.py",
+        "min(start for start, _ in self.pieces)", "self.pieces[0][0]",
+        "tests/store/test_sorting_out.py::test_lines_below_the_first_piece_of_a_cut_file_are_found_again",
+    ),
+    Mutant(
         "a copy of what was taken back is written again", STORE + "_takeback.py",
-        "            batch.may_stand_at(current.pieces[0][0])  # a copy", "            pass  # a copy",
+        "            batch.may_stand_at(current.lowest)  # a copy", "            pass  # a copy",
         "tests/store/test_faults.py::test_a_copy_that_was_made_before_the_cut_may_hold_what_was_tried",
     ),
     Mutant(

@@ -304,3 +304,19 @@ def test_a_line_of_a_fence_that_lacks_only_its_end_stands_there(desk: Desk) -> N
     assert place is not None
     desk.reopen()
     assert desk.content[place.offset : place.offset + place.size] == OWN[0]
+
+
+def test_lines_below_the_first_piece_of_a_cut_file_are_found_again(desk: Desk) -> None:
+    """The first piece went behind a foreign half line, and both were cut before the next one was written."""
+
+    def append_half() -> None:
+        append_to(desk.path, b'{"half')()
+        desk.system.act_at("write", lambda: os.truncate(desk.path, 20))
+
+    desk.system.shorten(5)
+    desk.system.act_at("write", append_half)
+    report = desk.append(*OWN)
+    assert [foreign.change for foreign in report.foreign] == [Change.TRUNCATED]
+    assert report.attempted_at is not None
+    present = desk.reopen(*OWN, since=report.attempted_at).present
+    assert [place is None for place in present] == [True, False, False]
