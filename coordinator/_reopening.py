@@ -10,7 +10,7 @@ from pathlib import Path
 from ._core._endings import drop, request_reopen
 from ._core._errors import PathError
 from ._core._machine import Machine
-from ._core._tickets import Group
+from ._core._tickets import Group, Stage
 from ._core._values import Receipt
 from ._driver import Driver
 from ._sidefile import write_unwritten
@@ -65,7 +65,8 @@ class Reopening:
         return Reopened(records + discarded, new, tuple(skipped), discarded, side_file)
 
     async def _write_kept(self, kept: Sequence[Group]) -> list[Receipt]:
-        if self._machine.trouble is None and kept:
+        # If all of it is written already the session may be parked by now, and nothing would pass the barrier on.
+        if self._machine.trouble is None and any(group.stage is not Stage.OVER for group in kept):
             barrier = self._machine.barrier(sync=False)
             self._driver.wake()
             await wait(barrier)

@@ -84,6 +84,11 @@ class Round:
         return self.written == len(self.data)
 
     @property
+    def lowest(self) -> int:
+        """Return the lowest offset that has bytes of it: somebody may have cut the file between two pieces."""
+        return min(start for start, _ in self.pieces)
+
+    @property
     def runs(self) -> list[Run]:
         """Return where the bytes went."""
         return join_pieces(self.pieces)

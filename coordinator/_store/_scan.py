@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from .._core._effects import Placement
 from .._core._format import RecordFormat
@@ -117,7 +118,10 @@ def scan_lines(blocks: Iterable[bytes], offset: int, findings: Findings, *, insi
 
 
 def find_lines(system: System, fd: int, lines: Sequence[bytes], since: int, end: int) -> tuple[Placement | None, ...]:
-    """Find whole lines from an offset on; each line of the file stands for one of those looked for."""
+    """Find lines from an offset on; each line of the file stands for one of those looked for.
+
+    The last one may lack its line feed: whoever opens the file next gives it to a whole record.
+    """
     places: list[Placement | None] = [None] * len(lines)
     if since >= end or not lines:
         return tuple(places)
@@ -125,7 +129,7 @@ def find_lines(system: System, fd: int, lines: Sequence[bytes], since: int, end:
     for number, line in enumerate(lines):
         wanted[line].append(number)
     splitter, torn = LineSplitter(since), not ends_line(system, fd, since)
-    for block in read_range(system, fd, since, end):
+    for block in chain(read_range(system, fd, since, end), [LINE_FEED]):
         for there in splitter.feed(block):
             numbers = wanted.get(there.content or b"")
             if numbers and not torn:

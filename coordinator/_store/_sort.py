@@ -41,7 +41,7 @@ class Sorter:
 
     def sort(self, content: Content, batch: Batch, current: Round, found: os.stat_result | None) -> Sorted:
         """Say what has become of a write whose second look did not show what was expected."""
-        batch.may_stand_at(current.pieces[0][0])
+        batch.may_stand_at(current.lowest)
         for _ in range(LOOKS_MAX):
             if found is None or content.is_at(found) or not self._comparer.held():
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
+import os
 
 from .._core._effects import Fault
 from ._batch import Batch, Round, room_or_write
@@ -24,13 +24,15 @@ class TakeBack:
         """Take back what was written, or account for it as debris; say how bad it is."""
         fault = Fault.WRITE if batch.is_begun else room_or_write(error)
         if current.pieces and not self._cut_back(content, current):
-            batch.may_stand_at(current.pieces[0][0])
+            batch.may_stand_at(current.lowest)
             (run, *others) = current.runs
             if others or run.start != content.length:
                 fault = Fault.WRITE
             else:
                 content.leave_debris(current.data[: run.last], error)
-        self._accept_own_times(content)
+        found = self._accept_own_times(content)
+        if current.pieces and found is not None and not content.is_at(found):
+            batch.may_stand_at(current.lowest)  # a copy that was made before the cut may have our path now
         return fault
 
     def repair(self, content: Content, debris: Debris) -> None:
@@ -66,9 +68,12 @@ class TakeBack:
             return False
         return True
 
-    def _accept_own_times(self, content: Content) -> None:
+    def _accept_own_times(self, content: Content) -> os.stat_result | None:
         """What we did to the file ourselves has moved its times; that is nothing to be suspicious of."""
-        with suppress(OSError):
+        try:
             found = look(self._system, content.path)
-            if found is not None and content.is_at(found) and found.st_size == content.length:
-                content.accept_times(found)
+        except OSError:
+            return None
+        if found is not None and content.is_at(found) and found.st_size == content.length:
+            content.accept_times(found)
+        return found

@@ -6,11 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from coordinator import (
     Change,
+    Coordinator,
+    Durability,
     FormatError,
     Limits,
     Outcome,
@@ -20,9 +23,11 @@ from coordinator import (
     TakeoverError,
     WriteFailedError,
 )
+from coordinator._core._tickets import Ticket
+from coordinator._waiting import wait
 from tests.support.chain import check_chain, read_session
 
-from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon
+from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon, until
 
 
 @pytest.fixture
@@ -81,6 +86,28 @@ async def test_concurrent_calls_share_one_run(home: Desk) -> None:
     assert len(results[0].written) == 1
     assert all(result is results[0] for result in results)
     assert home.texts() == ["3"]
+
+
+async def test_a_session_that_is_parked_as_soon_as_it_is_well_ends_its_reopening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy loop what was kept may be written, and the file given back, before the caller is told of the first."""
+    async with Coordinator(durability=Durability.NONE, limits=Limits(open_files_max=2)) as coordinator:
+        session, other = [await coordinator.open(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+        chat = session.writer("chat")
+        await chat.append({"n": 1})
+        session.path.unlink()
+        with pytest.raises(TakeoverError):
+            await soon(chat.append({"n": 2}))
+
+        async def wait_long(ticket: Ticket) -> Any:
+            result = await wait(ticket)
+            await other.writer("chat").append({"n": 1})
+            await until(lambda: session.state is SessionState.PARKED)
+            return result
+
+        monkeypatch.setattr("coordinator._reopening.wait", wait_long)
+        assert len((await soon(session.reopen())).written) == 1
 
 
 async def test_a_vanished_file_is_made_anew_with_its_header(home: Desk) -> None:

@@ -289,6 +289,31 @@ ENDS = [
         API + "reopening.py::test_a_record_whose_write_was_tried_is_not_written_twice",
     ),
     Mutant(
+        "reopening waits for what is written already", SHELL + "_reopening.py",
+        "any(group.stage is not Stage.OVER for group in kept)", "kept",
+        API + "reopening.py::test_a_session_that_is_parked_as_soon_as_it_is_well_ends_its_reopening",
+    ),
+    Mutant(
+        "what stands below the first piece is written again", STORE + "_batch.py",
+        "min(start for start, _ in self.pieces)", "self.pieces[0][0]",
+        "tests/store/test_sorting_out.py::test_lines_below_the_first_piece_of_a_cut_file_are_found_again",
+    ),
+    Mutant(
+        "a copy of what was taken back is written again", STORE + "_takeback.py",
+        "            batch.may_stand_at(current.lowest)  # a copy", "            pass  # a copy",
+        "tests/store/test_faults.py::test_a_copy_that_was_made_before_the_cut_may_hold_what_was_tried",
+    ),
+    Mutant(
+        "a line that lacks only its end is given back", STORE + "_scan.py",
+        "chain(read_range(system, fd, since, end), [LINE_FEED])", "chain(read_range(system, fd, since, end), [])",
+        "tests/store/test_sorting_out.py::test_a_line_of_a_fence_that_lacks_only_its_end_stands_there",
+    ),
+    Mutant(
+        "what was cut again is believed", STORE + "_compare.py",
+        "        if not content.is_at(after) or content.length != after.st_size:\n            return False\n", "",
+        "tests/store/test_comparing.py::test_what_was_cut_again_after_it_was_read_is_not_believed",
+    ),
+    Mutant(
         "each caller reopens for himself", SHELL + "_reopening.py",
         "        if self._task is None or self._task.done():\n", "        if True:\n",
         API + "reopening.py::test_concurrent_calls_share_one_run",

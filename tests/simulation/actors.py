@@ -166,11 +166,13 @@ class Actor:
         if error.written:
             assert not given, "a record is both written and unwritten"
             self.truth.written(reply, error.written[-1])
+            self.truth.standing |= set() if error.usable else {reply}
         elif given:
             assert given == [reply]
             self.truth.told(reply, "unwritten")
         if not error.usable and not await self._pass(self.session.reopen()):
             return
+        self.truth.standing.discard(reply)
         if given:
             await self._write(given)
 

@@ -272,5 +272,14 @@ def without_block(inode: Inode, image: bytes, start: int) -> bytes:
     return image[:start] + inode.durable[start:end].ljust(end - start, b"\0") + image[end:]
 
 
+def has_mixed_line(inode: Inode, start: int) -> bool:
+    """Whether a line from there on has bytes of ours and of others, not counting its end: we end torn lines."""
+    for line in bytes(inode.data[start:]).split(b"\n"):
+        if len({owner == OURS for owner in inode.owners[start : start + len(line)]}) > 1:
+            return True
+        start += len(line) + 1
+    return False
+
+
 def _error(number: int, name: str) -> OSError:
     return OSError(number, os.strerror(number), name)

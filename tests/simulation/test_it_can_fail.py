@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from coordinator import Change, LockedError
+from coordinator._core._inbox import Inbox
 from coordinator._core._machine import Machine
 from coordinator._driver import Driver
 from coordinator._store import _compare
+from coordinator._store._batch import Batch
 from coordinator._store._compare import Comparer
 from coordinator._store._content import Content, Remembered, times_of
 from coordinator._store._durable import Durable
@@ -147,6 +149,29 @@ def test_an_answer_before_the_sync_is_found(world: str, monkeypatch: pytest.Monk
     wrong, token = first_failure(world)
     assert "did not survive" in wrong
     assert len(shrink(token)) <= len(token)
+
+
+def test_records_that_are_acknowledged_in_a_file_without_a_header_are_found(monkeypatch: pytest.MonkeyPatch):
+    """Only what others have destroyed, and what was said to need a reopening first, may be in no session."""
+    monkeypatch.setattr(Machine, "header_line", lambda self: None)
+    tapes = map(RandomTape, range(SCHEDULES_MAX))
+    assert "AssertionError: acknowledged, and no session" in (attempt("new tree, kill", tape) for tape in tapes)
+
+
+@pytest.mark.parametrize("world", ["submit", "submit, half"])
+def test_records_out_of_order_are_found(world: str, monkeypatch: pytest.MonkeyPatch):
+    """Only a batch of which a line was glued to somebody else's may be, and only that one."""
+    take = Inbox.take
+    monkeypatch.setattr(Inbox, "take", lambda self: take(self)[::-1])
+    assert "stands behind a later record of its writer" in first_failure(world)[0]
+
+
+def test_a_glued_line_that_nobody_is_told_of_is_found(monkeypatch: pytest.MonkeyPatch):
+    """It stands behind its batch, and what follows it in the batch does not know of it."""
+    monkeypatch.setattr(Batch, "mark_slipped", lambda self, *, since: None)
+    adopt = Comparer.adopt
+    monkeypatch.setattr(Comparer, "adopt", lambda self, *given, **how: adopt(self, *given, **how | {"slipped": False}))
+    assert "stands behind a later record of its writer" in first_failure("submit, half")[0]
 
 
 def test_an_owner_that_goes_on_without_the_lock_is_found(monkeypatch: pytest.MonkeyPatch):

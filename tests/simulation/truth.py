@@ -19,7 +19,7 @@ from coordinator._core._invariants import check
 from coordinator._core._turns import FenceStage
 
 from .deeds import Deed, Foreigner
-from .disk import Inode
+from .disk import Inode, has_mixed_line
 from .system import SimulatedSystem
 from .world import World
 
@@ -90,6 +90,10 @@ class Truth:
         """When the session was unparked or reopened last: what was handed over before is known."""
         self.forks = 0
         """How often it was said that records of ours may stand behind lines they do not know of."""
+        self.glued: set[str] = set()
+        """Records of batches of which a line was glued to somebody else's: those are written again, behind the rest."""
+        self.standing: set[str] = set()
+        """What a takeover says to stand in a file that was not accepted yet: perhaps nobody can open it."""
         self.must_survive: set[str] = set()
         self.violation: AssertionError | None = None
         """What was found in a job, where raising it would only break the store."""
@@ -128,8 +132,14 @@ class Truth:
 
     def _wrote(self) -> None:
         """The line feed that ends a torn line says where it stands: during the last read that is the last look."""
+        self._note_glued()
         if self.job is not None and self.job.reads == READS_MAX:
             self._saw(self.job)
+
+    def _note_glued(self) -> None:
+        effect = None if self.job is None else self.job.effect
+        if isinstance(effect, Append) and self.file is not None and has_mixed_line(self.file, effect.expected.length):
+            self.glued |= {*self.foreigner.lines.own_names(b"".join(effect.lines))}
 
     def _compared(self, has_ended: bool) -> None:
         """A comparison begins or ends: it may read three times, so nothing follows the look after the third time."""
@@ -168,6 +178,7 @@ class Truth:
 
     def end(self, report: Report) -> None:
         """An effect was performed."""
+        self._note_glued()
         job, self.job = self.job, None
         assert job is not None
         job.end, job.report = self.system.calls, report

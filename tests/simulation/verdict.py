@@ -55,17 +55,21 @@ def _content(truth: Truth) -> bytes:
 
 
 def _judge_order(truth: Truth, content: bytes) -> None:
-    """The records of each writer stand in the order in which they were accepted, but for those that were harmed."""
-    torn = truth.world.short_writes or "append half" in truth.world.deeds
-    if torn and any(deed.is_amid for deed in truth.foreigner.done):
-        return  # a line that was glued to somebody else's is written again behind its batch
+    """The records of each writer stand in the order in which they were accepted, but for those that were harmed.
+
+    A line that was glued to somebody else's is written again behind its batch, and that is said: as a fork, or by
+    the disk that has failed before it could be.
+    """
+    was_said = truth.forks or truth.world.crash or truth.seen["disk_failed"]
+    harmed = truth.glued if was_said else set[str]()
     lasts: dict[str, int] = {}
     for name in truth.foreigner.lines.own_names(content):
         if name in truth.foreigner.destroyed:
             continue
         writer, _, number = name.partition("-")
-        assert lasts.get(writer, 0) < int(number), f"{name} stands behind a later record of its writer"
-        lasts[writer] = int(number)
+        last = lasts.get(writer, 0)
+        assert last < int(number) or name in harmed, f"{name} stands behind a later record of its writer"
+        lasts[writer] = max(last, int(number))
 
 
 def _judge_receipts(truth: Truth, content: bytes) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from coordinator import Change
 from coordinator._core._effects import Report
+from coordinator._store import _compare
 
 from .conftest import Desk, OpenDesk
 from .scripted import append_to
@@ -172,6 +173,26 @@ def test_a_file_that_grows_while_it_is_read_is_adopted_bit_by_bit(desk: Desk) ->
     desk.system.begin()
     assert changes(desk.compare()) == [Change.APPENDED]
     assert desk.knows_the_content
+
+
+def test_what_was_cut_again_after_it_was_read_is_not_believed(
+    new_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where stamps are coarse, a line that came and went between two looks shows in neither."""
+    monkeypatch.setattr(_compare, "times_of", lambda found: (0, 0))
+    desk = new_desk()
+    desk.open()
+    append_to(desk.path, b"{}\n")()
+
+    def cut_before_the_last_look() -> None:
+        desk.system.act_at("lstat", lambda: os.truncate(desk.path, 3))
+
+    def append_while_it_is_opened() -> None:
+        append_to(desk.path, b'{"cut":1}\n')()
+        desk.system.act_at("lstat", cut_before_the_last_look)
+
+    desk.system.act_at("open", append_while_it_is_opened)
+    assert changes(desk.compare()) == [Change.APPENDED, Change.TRUNCATED]
 
 
 def test_a_foreign_range_is_described_exactly(desk: Desk) -> None:

@@ -80,6 +80,24 @@ def test_a_file_that_cannot_be_made_is_a_fault(new_desk: OpenDesk, session_path:
     assert desk.append(OWN[0]).written is not None
 
 
+def test_a_copy_that_was_made_before_the_cut_may_hold_what_was_tried(desk: Desk) -> None:
+    """A backup restored while the disk is full has a line of ours that the cut of the old file does not reach."""
+
+    def restore_backup() -> None:
+        other = desk.path.with_name("other")
+        other.write_bytes(desk.content)
+        other.replace(desk.path)
+
+    desk.system.shorten(14)
+    desk.system.fail("write", error(errno.ENOSPC), skip=1)
+    desk.system.act_at("truncate", restore_backup)
+    report = desk.append(*OWN)
+    assert (outcome(report), report.attempted_at) == ((None, Fault.ROOM, errno.ENOSPC), len(BEFORE))
+    assert [foreign.change for foreign in desk.append(*OWN).foreign] == [Change.REPLACED]
+    present = desk.reopen(*OWN, since=len(BEFORE)).present
+    assert [place is None for place in present] == [False, True, True]
+
+
 def test_bytes_that_are_not_ours_are_never_cut(desk: Desk) -> None:
     """A foreign line that landed behind our half line stays; ours is damage, and written again when there is room."""
     desk.system.shorten(4)

@@ -286,3 +286,37 @@ def test_a_file_without_our_batch_but_otherwise_equal_is_unwritten(desk: Desk) -
     assert [foreign.change for foreign in report.foreign] == [Change.TOUCHED]
     assert desk.append(*OWN).written is not None
     assert desk.content == before + b"".join(OWN)
+
+
+def test_a_line_of_a_fence_that_lacks_only_its_end_stands_there(desk: Desk) -> None:
+    """A copy of our unfinished write is healed when it is opened: given back too, it would stand there twice."""
+
+    def restore_backup() -> None:
+        other = desk.path.with_name("other")
+        other.write_bytes(desk.content)
+        other.replace(desk.path)
+
+    desk.system.shorten(len(OWN[0]) - 1)
+    desk.system.act_at("position", restore_backup)
+    report = desk.append(OWN[0], compare=True)
+    assert [foreign.change for foreign in report.foreign] == [Change.REPLACED]
+    (place,) = report.standing
+    assert place is not None
+    desk.reopen()
+    assert desk.content[place.offset : place.offset + place.size] == OWN[0]
+
+
+def test_lines_below_the_first_piece_of_a_cut_file_are_found_again(desk: Desk) -> None:
+    """The first piece went behind a foreign half line, and both were cut before the next one was written."""
+
+    def append_half() -> None:
+        append_to(desk.path, b'{"half')()
+        desk.system.act_at("write", lambda: os.truncate(desk.path, 20))
+
+    desk.system.shorten(5)
+    desk.system.act_at("write", append_half)
+    report = desk.append(*OWN)
+    assert [foreign.change for foreign in report.foreign] == [Change.TRUNCATED]
+    assert report.attempted_at is not None
+    present = desk.reopen(*OWN, since=report.attempted_at).present
+    assert [place is None for place in present] == [True, False, False]
