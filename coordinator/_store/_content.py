@@ -177,8 +177,9 @@ class Content:
         self._revision = None
 
     def remember(self, *, is_small: bool) -> Remembered:
-        """Return what is needed to recognise this content later; a small one will be read anyway."""
-        return Remembered(self.revision, None if is_small else self.digest, self.times, self.file)
+        """Return what is needed to recognise this content later; a small or suspect one will be read anyway."""
+        times = None if self.suspect else self.times
+        return Remembered(self.revision, None if is_small else self.digest, times, self.file)
 
     def recognise(self, before: Remembered) -> None:
         """Go by the name that this content had before the session was parked."""

@@ -339,6 +339,11 @@ ENDS = [
         API + "observing.py::test_an_error_that_nobody_awaits_reaches_the_observers",
     ),
     Mutant(
+        "parking forgets a suspicion", STORE + "_content.py",
+        "        times = None if self.suspect else self.times\n", "        times = self.times\n",
+        "tests/store/test_parking.py::test_a_suspicion_is_not_forgotten",
+    ),
+    Mutant(
         "a touched file is a hand-over", STORE + "_store.py",
         "        elif before.may_be(content):\n", "        elif False:\n",
         "tests/store/test_parking.py::test_a_large_file_that_was_only_touched_is_read_and_recognised",

@@ -37,6 +37,19 @@ def test_a_large_file_that_was_only_touched_is_read_and_recognised(new_desk: Ope
     assert desk.store.unpark().revision.generation == before.generation + 1
 
 
+def test_a_suspicion_is_not_forgotten(new_desk: OpenDesk) -> None:
+    """An edit that only the times have told of is found when the file is taken back, for nobody has read it before."""
+    desk = new_desk(content_check_bytes_max=0)
+    desk.open()
+    desk.append(b'{"own":1}\n')
+    with desk.path.open("r+b") as file:
+        file.write(b'{"not":1}\n')
+    assert desk.append(b'{"own":2}\n').written is not None
+    before = desk.store.revision
+    desk.store.park()
+    assert desk.store.unpark().revision.generation == before.generation + 1
+
+
 def test_a_parked_session_may_be_owned_by_another(new_desk: OpenDesk, desk: Desk) -> None:
     """Its lock is free; while the other has it, unparking is refused and holds nothing."""
     desk.store.park()
