@@ -95,6 +95,11 @@ QUEUE = [
         API + "admission.py::test_room_is_given_in_the_order_of_arrival",
     ),
     Mutant(
+        "a writer without room keeps others out", CORE + "_admission.py",
+        "        return not self._per_writer or (", "        return True or (",
+        API + "admission.py::test_a_writer_without_room_keeps_nobody_else_out",
+    ),
+    Mutant(
         "bytes are not counted", CORE + "_admission.py",
         "if self.records + records > self.records_max or self.bytes + size > self.bytes_max:",
         "if self.records + records > self.records_max:",

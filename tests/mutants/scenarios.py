@@ -140,7 +140,9 @@ SCENARIOS = [
     ),
     Mutant(
         "33 a writer has no bound of its own", CORE + "_admission.py",
-        "        return not self._per_writer or (", "        return True or (", WORLD + "test_scenario_33",
+        "            writer = group.writer\n            if (\n",
+        "            writer = group.writer\n            if False and (\n",
+        WORLD + "test_scenario_33",
     ),
     Mutant(
         "35 the turn waits for the last look", CORE + "_machine.py",
