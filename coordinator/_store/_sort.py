@@ -108,7 +108,9 @@ class Sorter:
     def _sort_other_file(self, content: Content, batch: Batch, current: Round, found: os.stat_result) -> Sorted:
         """Another file has our path: with our batch, without it but otherwise equal, or something else."""
         fd, is_there = None, found.st_size == content.length + len(current.data)
-        if len(current.runs) == 1 and self._comparer.prefix_equal(content) and content.digest is not None:
+        # A write that landed lower tells of a cut, also where the digest of what was there is not known yet.
+        in_one_place = len(current.runs) == 1 and current.lowest >= content.length
+        if in_one_place and self._comparer.prefix_equal(content) and content.digest is not None:
             after = content.digest.copy()
             after.update(current.data)
             sizes = [content.length + len(current.data), content.length]

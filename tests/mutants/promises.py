@@ -344,6 +344,12 @@ ENDS = [
         API + "observing.py::test_an_error_that_nobody_awaits_reaches_the_observers",
     ),
     Mutant(
+        "where a line landed says nothing of a copy", STORE + "_sort.py",
+        "        in_one_place = len(current.runs) == 1 and current.lowest >= content.length\n",
+        "        in_one_place = len(current.runs) == 1\n",
+        "tests/store/test_sorting_out.py::test_a_copy_of_a_file_that_was_cut_under_our_write_is_another_file",
+    ),
+    Mutant(
         "parking forgets a suspicion", STORE + "_content.py",
         "        times = None if self.suspect else self.times\n", "        times = self.times\n",
         "tests/store/test_parking.py::test_a_suspicion_is_not_forgotten",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordinator import Change
+from coordinator._core._effects import Placement
 
 from .conftest import Desk, OpenDesk
 from .scripted import append_to
@@ -286,6 +287,25 @@ def test_a_file_without_our_batch_but_otherwise_equal_is_unwritten(desk: Desk) -
     assert [foreign.change for foreign in report.foreign] == [Change.TOUCHED]
     assert desk.append(*OWN).written is not None
     assert desk.content == before + b"".join(OWN)
+
+
+def test_a_copy_of_a_file_that_was_cut_under_our_write_is_another_file(new_desk: OpenDesk) -> None:
+    """Its length, and all that is known of a large file, may be as we believed; where our line landed says the rest."""
+    desk = new_desk(content_check_bytes_max=0)
+    desk.path.write_bytes(b'{"old":1}\n{"old":2}\n')
+    desk.open()
+
+    def put_a_copy() -> None:
+        other = desk.path.with_name("other")
+        other.write_bytes(desk.content)
+        other.replace(desk.path)
+
+    desk.system.act_at("write", lambda: os.truncate(desk.path, 10))
+    desk.system.act_at("position", put_a_copy)
+    report = desk.append(OWN[0])
+    assert [foreign.change for foreign in report.foreign] == [Change.REPLACED]
+    assert report.attempted_at == 10
+    assert desk.reopen(OWN[0], since=10).present == (Placement(10, 10),)
 
 
 def test_a_line_of_a_fence_that_lacks_only_its_end_stands_there(desk: Desk) -> None:
