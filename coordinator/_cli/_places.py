@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from coordinator import Record
+from coordinator import PathError, Record
 
 from ._files import Reader
 
@@ -38,9 +38,13 @@ class Places:
         self._offsets.append(offset)
 
     def find(self, record: int) -> Place:
-        """Read a record again; `StopIteration` never comes, as long as nobody changes what was read."""
+        """Read a record again; `PathError` if somebody has changed what was read."""
         block = bisect_right(self._records, record) - 1
-        return next(islice(self._from(block), record - self._records[block], None))
+        place = next(islice(self._from(block), record - self._records[block], None), None)
+        if place is None:
+            hint = "check it again, when nobody edits it"
+            raise PathError("the file was changed while it was read", path=self._reader.path, hint=hint)
+        return place
 
     def _from(self, block: int) -> Iterator[Place]:
         reader, record_format = self._reader, self._reader.format

@@ -91,7 +91,8 @@ def _adopted_bytes(foreign: Foreign) -> int:
 def _receipts(machine: Machine, running: Running, offsets: Sequence[int], *, durable: bool) -> tuple[Receipt, ...]:
     lines, ids, _ = running.stamped
     names = [group.writer.name for group in running.groups for _ in group.drafts]
-    rows = zip(names, _sequences(machine.sequence, offsets), offsets, map(len, lines), ids, repeat(durable))
+    sequences, sizes, all_durable = _sequences(machine.sequence, offsets), map(len, lines), repeat(durable, len(lines))
+    rows = zip(names, sequences, offsets, sizes, ids, all_durable, strict=True)  # in the order of a receipt's fields
     receipts = tuple(map(_new_receipt, rows))
     machine.sequence += len(receipts)
     _hand_out(running.groups, receipts)

@@ -57,7 +57,7 @@ def _is_plain(record: object) -> bool:
         return False
     containers: list[Any] = [record]
     for container in containers:  # which grows meanwhile
-        is_dict = bool(type(container) is dict)
+        is_dict = bool(type(container) is dict)  # said as a truth value: the type checker would narrow to unknowns
         for item in container.values() if is_dict else container:
             kind = type(item)  # pyright: ignore[reportUnknownVariableType] - a cast is a call per value
             if kind in _LEAVES:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator import PathError
 from coordinator._cli import _findings, _index
 from coordinator._cli._files import reading
 from coordinator._cli._index import NOWHERE, Index
+from coordinator._cli._places import Places
 
 from .conftest import HEADER, Run, objects, pi_record, write_lines
 
@@ -112,3 +114,16 @@ def test_a_finding_far_behind_the_first_block_is_at_its_line(run: Run, session_p
     assert [(one["kind"], one["line"]) for one in values["findings"]] == [("leaf", 3_001)]
     content = session_path.read_bytes().split(b"\n")
     assert values["findings"][0]["offset"] == sum(len(each) + 1 for each in content[:3_000])
+
+
+def test_a_record_that_was_edited_away_meanwhile_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    """What is to be said of it was read before; where it stood something else stands now."""
+    path = tmp_path / "session.jsonl"
+    write_lines(path, HEADER, pi_record("a", None))
+    with reading(path) as reader:
+        places = Places(reader)
+        places.add(0, 1, 0)
+        assert places.find(0).id == "a"
+        path.write_bytes(b"x" * (path.stat().st_size - 1) + b"\n")
+        with pytest.raises(PathError, match="changed while it was read"):
+            places.find(0)

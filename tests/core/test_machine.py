@@ -296,6 +296,16 @@ def test_a_check_comes_before_the_queue() -> None:
     assert [type(effect) for effect in world.run()] == [Compare, Append]
 
 
+def test_a_store_that_names_too_few_places_hands_out_nothing() -> None:
+    """A group without its receipt would be answered with nothing."""
+    world = World()
+    groups = [world.offer(world.writer(name)) for name in "ab"]
+    world.machine.next_effect(now_ms=1)
+    with pytest.raises(ValueError, match="shorter"):
+        report(world.machine, Report(world.store.revision(), [0]), now=0.0)
+    assert not any(group.done for group in groups)
+
+
 def test_checks_never_keep_the_queue_waiting() -> None:
     """A fence that is checked again as soon as it was answered leaves every second effect to the queue."""
     world = World()

@@ -344,6 +344,11 @@ ENDS = [
         API + "observing.py::test_an_error_that_nobody_awaits_reaches_the_observers",
     ),
     Mutant(
+        "receipts of too few places are handed out", CORE + "_reports.py",
+        "sizes, ids, all_durable, strict=True)", "sizes, ids, all_durable, strict=False)",
+        "tests/core/test_machine.py::test_a_store_that_names_too_few_places_hands_out_nothing",
+    ),
+    Mutant(
         "where a line landed says nothing of a copy", STORE + "_sort.py",
         "        in_one_place = len(current.runs) == 1 and current.lowest >= content.length\n",
         "        in_one_place = len(current.runs) == 1\n",
