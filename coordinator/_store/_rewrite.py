@@ -154,6 +154,7 @@ class Rewriter:
         assert new.found is not None
         assert content.digest is not None
         exchange(self._system, new.path, content.path)
+        self._durable.named([content.path.parent])  # exchanged back too: a power cut may keep the first exchange only
         try:
             ours = self._has_displaced_ours(content, new)
         except OSError:
@@ -164,7 +165,6 @@ class Rewriter:
             return self._stop(content)
         copied = content.length, content.digest.digest()
         content.move_to(new.keep(), new.found, new.length, new.digest, copied=copied)
-        self._durable.named([content.path.parent])
         self._durable.wrote()
         found, torn = list[Foreign](), False
         # What others appended until the exchange is brought over, found, and adopted like any foreign line. If it

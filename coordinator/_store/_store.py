@@ -213,7 +213,8 @@ class FileStore:
         return self._published(self._rewriter.go_on(self._owned.content, effect, report))
 
     def _published(self, report: Report) -> Report:
-        return self._synced(report, sync=report.refused is None and not report.torn)
+        """Sync, also where the old content is still in use: its name may have been given away and taken back."""
+        return self._synced(report, sync=not report.torn)
 
     def _sync(self) -> Report:
         return self._synced(Report(self.revision), sync=True)

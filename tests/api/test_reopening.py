@@ -27,7 +27,7 @@ from coordinator._core._tickets import Ticket
 from coordinator._waiting import wait
 from tests.support.chain import check_chain, read_session
 
-from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon, until
+from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon
 
 
 @pytest.fixture
@@ -102,8 +102,9 @@ async def test_a_session_that_is_parked_as_soon_as_it_is_well_ends_its_reopening
 
         async def wait_long(ticket: Ticket) -> Any:
             result = await wait(ticket)
-            await other.writer("chat").append({"n": 1})
-            await until(lambda: session.state is SessionState.PARKED)
+            while session.state is not SessionState.PARKED:  # the one that has been idle for longer is parked
+                await other.writer("chat").append({"n": 1})
+                await asyncio.sleep(0)
             return result
 
         monkeypatch.setattr("coordinator._reopening.wait", wait_long)

@@ -349,6 +349,12 @@ ENDS = [
         "tests/core/test_machine.py::test_a_store_that_names_too_few_places_hands_out_nothing",
     ),
     Mutant(
+        "a path that is given back is not durable", STORE + "_store.py",
+        "return self._synced(report, sync=not report.torn)",
+        "return self._synced(report, sync=report.refused is None and not report.torn)",
+        "tests/store/test_rewriting.py::test_a_path_that_was_given_back_is_durable_before_anything_is_written",
+    ),
+    Mutant(
         "where a line landed says nothing of a copy", STORE + "_sort.py",
         "        in_one_place = len(current.runs) == 1 and current.lowest >= content.length\n",
         "        in_one_place = len(current.runs) == 1\n",

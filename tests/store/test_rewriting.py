@@ -151,6 +151,17 @@ def test_an_equal_file_that_takes_the_path_meanwhile_refuses_the_rewrite_and_is_
     assert rewrite(desk).refused is None
 
 
+def test_a_path_that_was_given_back_is_durable_before_anything_is_written(desk: Desk) -> None:
+    """A power cut could keep the first exchange and lose the second, and with it what is written afterwards."""
+    desk.system.begin()
+    desk.system.act_at("exchange", lambda: desk.system.fail("lstat", OSError(errno.EIO, "io")))
+    assert rewrite(desk).refused is not None
+    calls = desk.system.calls
+    last = len(calls) - calls[::-1].index("exchange")
+    assert calls.count("exchange") == 2
+    assert "sync_directory" in calls[last:]
+
+
 def test_what_others_append_while_a_refused_rewrite_has_the_path_is_given_on(desk: Desk) -> None:
     """The path is ours for an instant only, but what was written then was written to us."""
 
