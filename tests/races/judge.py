@@ -144,8 +144,8 @@ def _stands(content: bytes, receipt: Receipt, text: str) -> bool:
 
 def _judge_chain(tally: Tally, log: Log, lines: list[Line]) -> None:
     records = [line for line in lines if line.record is not None and line.record["type"] != "session"]
-    excused = log.forked | _forked_foreign(log, records) | _bypassed(records)
-    on_chain = _chain(records)
+    excused = log.forked | _reported(log, records) | _bypassed(records)
+    on_chain = _chain(log, records)
     off_chain = [line for line in records if _id(line) not in on_chain]
     tally.counts["off the chain"] = len(off_chain)
     tally.wrong += [
@@ -169,22 +169,28 @@ def _is_foreign(line: Line) -> bool:
     return _id(line).startswith("<")
 
 
-def _chain(records: list[Line]) -> set[str]:
-    by_id = {_id(line): line for line in records}
+def _chain(log: Log, records: list[Line]) -> set[str]:
+    places = {_id(line): number for number, line in enumerate(records)}
     chain: set[str] = set()
-    current = records[-1] if records else None
-    while current is not None:
-        chain.add(_id(current))
-        current = by_id.get(_parent(current) or "")
+    number = len(records) - 1
+    while number >= 0:
+        chain.add(_id(records[number]))
+        # The parent may be unreadable because half a foreign line is glued to it; then that is what was reported.
+        before = number - 1 if _is_reported_before(log, records, number) else -1
+        number = places.get(_parent(records[number]) or "", before)
     return chain
 
 
-def _forked_foreign(log: Log, records: list[Line]) -> set[str]:
-    forks = [found for found in log.findings if found.forked and found.start is not None and found.end is not None]
+def _is_reported_before(log: Log, records: list[Line], number: int) -> bool:
+    end_before = 0 if number == 0 else records[number - 1].offset + len(records[number - 1].raw)
+    return any(found.excuses(end_before, records[number].offset) for found in log.findings)
+
+
+def _reported(log: Log, records: list[Line]) -> set[str]:
     return {
         _id(line)
         for line in records
-        if any(found.start <= line.offset < found.end for found in forks)  # pyright: ignore[reportOptionalOperand]
+        if any(found.excuses(line.offset, line.offset + len(line.raw)) for found in log.findings)
     }
 
 

@@ -31,6 +31,14 @@ class Finding:
     start: int | None
     end: int | None
     forked: bool
+    unknown: range
+    """Where nobody can say what stands since a change that stops the session; empty for other changes."""
+
+    def excuses(self, start: int, end: int) -> bool:
+        """Return whether a break of the chain somewhere in this part of the file was reported by this."""
+        forked = self.forked and self.start is not None and self.end is not None
+        parts = [self.unknown, range(self.start or 0, self.end or 0) if forked else range(0)]
+        return any(part.start < end and start < part.stop for part in parts)
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,9 @@ class Log:
             self.on_state(event.after)
         elif event.name == "foreign_change" and event.foreign.change is not Change.TOUCHED:
             foreign = event.foreign
-            found = Finding(foreign.change, monotonic_ns(), foreign.start, foreign.end, event.forked)
+            stops, size = foreign.change.stops, 0 if foreign.found is None else foreign.found.size
+            unknown = range(foreign.expected.length if stops else size, size)
+            found = Finding(foreign.change, monotonic_ns(), foreign.start, foreign.end, event.forked, unknown)
             self.findings.append(found)
             if event.forked and self.batches:
                 self.forked |= {receipt.id for receipt in self.batches[-1]}

@@ -57,6 +57,11 @@ class Foreigner:
         self.done: list[Deed] = []
         self.destroyed: set[str] = set()
         """Our records that stood in the file and were removed or changed by others."""
+        self.copied_early: set[str] = set()
+        """Our records of which somebody has put a line of an earlier try in place, while a later try was under way.
+
+        The line of the earlier try is known to nobody then: such a record may come to stand there twice.
+        """
         self.lines = lines
         self._disk = disk
         self._name = name
@@ -99,7 +104,14 @@ class Foreigner:
         deed.is_amid = self.is_amid(clock)
         if changes and name in DESTROYING:
             self.destroyed |= {*self.lines.own_names(self.under_way())}  # perhaps half of it stood there
+        if after is not before:
+            self.copied_early |= self._of_earlier_tries(now or b"")
         self.done.append(deed)
+
+    def _of_earlier_tries(self, copy: bytes) -> set[str]:
+        trying = self.under_way()
+        others = [line for line in copy.splitlines(keepends=True) if line not in trying]
+        return {*self.lines.own_names(b"".join(others))} & {*self.lines.own_names(trying)}
 
     # Appending
 

@@ -17,8 +17,9 @@ class Lines:
         self.is_pi = is_pi
 
     def record(self, name: str) -> Record:
-        """Return a record of ours, to be appended."""
-        return {"type": "message", "n": name} if self.is_pi else {"n": name}
+        """Return a record of ours, to be appended; its name stands at both ends."""
+        record = {"n": name, "end": name}
+        return {"type": "message", **record} if self.is_pi else record
 
     def header(self) -> bytes:
         """Return what a file begins with."""
@@ -46,8 +47,13 @@ class Lines:
         return [str(record.get("n")) for record in self.records(content)]
 
     def own_names(self, content: bytes) -> list[str]:
-        """Return the names of our records."""
-        return [name for name in self.names(content) if name.startswith(OWN)]
+        """Return the names of our records, without those of lines that only look like records.
+
+        Half a line of ours with half of another behind it, by blocks of two ages or by somebody's half write, may be
+        valid JSON again: it is no record of ours unless both ends are of the same one.
+        """
+        whole = [record for record in self.records(content) if record.get("end") == record.get("n")]
+        return [name for record in whole if (name := str(record.get("n"))).startswith(OWN)]
 
 
 def _parse(line: bytes) -> Record | None:

@@ -21,9 +21,9 @@ def judge(world: World, truth: Truth, unwritten: list[tuple[str, dict[str, Any]]
     for name, fate in truth.fates.items():
         # What stands in a file that nobody can open was put aside too.
         there = max(names[name], aside[name]) if truth.is_hopeless else names[name] + aside[name]
-        assert there <= 1, f"{name} stands there {there} times"
+        assert there <= 1 + (name in truth.foreigner.copied_early), f"{name} stands there {there} times"
         if fate.told in ("written", "kept", "accepted") and name not in truth.foreigner.destroyed:
-            assert there == 1, f"{name} was {fate.told}, and is not there"
+            assert there >= 1, f"{name} was {fate.told}, and is not there"
         if fate.told in (GONE, "unwritten"):
             assert there == 0, f"{name} was {fate.told}, and is there"
     if truth.is_hopeless:
