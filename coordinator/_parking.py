@@ -72,9 +72,15 @@ class Parking:
         """Start to own the file again, unless that is under way."""
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._unpark(), context=empty_context())
-            # Whoever waited may have been cancelled; then nobody is left to be told, and the next use tries again.
-            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._task.add_done_callback(self._tried)
         return self._task
+
+    def _tried(self, task: asyncio.Task[None]) -> None:
+        # Whoever waited may have been cancelled; then nobody is left to be told, and the next use tries again.
+        if not task.cancelled():
+            task.exception()
+        if self._task is task:  # kept, it would be a twentieth of what an idle session weighs
+            self._task = None
 
     async def settled(self) -> None:
         """Wait for an attempt that is under way, whatever comes of it."""

@@ -66,7 +66,7 @@ class Reopening:
 
     async def _write_kept(self, kept: Sequence[Group]) -> list[Receipt]:
         # If all of it is written already the session may be parked by now, and nothing would pass the barrier on.
-        if self._machine.trouble is None and any(group.stage is not Stage.OVER for group in kept):
+        if any(group.stage is not Stage.OVER for group in kept):
             barrier = self._machine.barrier(sync=False)
             self._driver.wake()
             await wait(barrier)

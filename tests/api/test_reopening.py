@@ -27,7 +27,7 @@ from coordinator._core._tickets import Ticket
 from coordinator._waiting import wait
 from tests.support.chain import check_chain, read_session
 
-from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon
+from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon, until
 
 
 @pytest.fixture
@@ -109,6 +109,26 @@ async def test_a_session_that_is_parked_as_soon_as_it_is_well_ends_its_reopening
 
         monkeypatch.setattr("coordinator._reopening.wait", wait_long)
         assert len((await soon(session.reopen())).written) == 1
+
+
+async def test_new_trouble_before_what_was_kept_is_written_is_told(home: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come before the caller waits for the records; nothing is lost, and the next call goes on."""
+    cut_last_line(home.path)
+    await keep(home, "3")
+
+    async def disturbed(ticket: Ticket) -> Any:
+        result = await wait(ticket)
+        cut_last_line(home.path)
+        await until(lambda: home.session.state is SessionState.STOPPED)
+        return result
+
+    with monkeypatch.context() as patched:
+        patched.setattr("coordinator._reopening.wait", disturbed)
+        with pytest.raises(TakeoverError) as caught:
+            await soon(home.session.reopen())
+    assert not caught.value.usable
+    await soon(home.session.reopen())
+    assert home.texts()[-1:] == ["3"]
 
 
 async def test_a_vanished_file_is_made_anew_with_its_header(home: Desk) -> None:

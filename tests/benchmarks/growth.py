@@ -192,12 +192,12 @@ def main() -> None:
     (directory / "files").mkdir(parents=True, exist_ok=True)
     plan = [(curve, size) for curve in chosen for size in curve.sizes]
     console = Console(stderr=True)
-    points = [measure(curve, size, directory / "files") for curve, size in track(plan, "growth", console=console)]
-    for point in points:
-        curve = next(curve for curve in CURVES if curve.name == point.curve)
-        print(
-            f"{point.curve:24} {point.size:>7,} {point.median:8.1f} {curve.unit} ({point.low:.1f} - {point.high:.1f})"
-        )
+    points: list[Point] = []
+    for curve, size in track(plan, "growth", console=console):
+        point = measure(curve, size, directory / "files")
+        figures = f"{point.median:8.1f} {curve.unit} ({point.low:.1f} - {point.high:.1f})"
+        print(f"{curve.name:24} {size:>7,} {figures}", flush=True)
+        points.append(point)
     document = {"machine": machine(), "points": [asdict(point) for point in points]}
     (directory / "growth.json").write_text(json.dumps(document, indent=1))
     draw(points, directory / "growth.svg")

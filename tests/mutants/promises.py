@@ -294,6 +294,11 @@ ENDS = [
         API + "reopening.py::test_a_record_whose_write_was_tried_is_not_written_twice",
     ),
     Mutant(
+        "reopening keeps quiet about new trouble", SHELL + "_reopening.py",
+        "        if any(group.stage", "        if self._machine.trouble is None and any(group.stage",
+        API + "reopening.py::test_new_trouble_before_what_was_kept_is_written_is_told",
+    ),
+    Mutant(
         "reopening waits for what is written already", SHELL + "_reopening.py",
         "any(group.stage is not Stage.OVER for group in kept)", "kept",
         API + "reopening.py::test_a_session_that_is_parked_as_soon_as_it_is_well_ends_its_reopening",
