@@ -14,6 +14,7 @@ APPENDING = ("append", "append friend", "append two", "append half")
 DESTROYING = ("edit", "truncate", "replace other", "unlink")
 HARMLESS = ("touch", "replace same", "hard link")
 OTHER = ("lose lock", "replace more", "append late", "finish half", "take lock", "give lock")
+IN_PLACE = (*APPENDING, "edit", "truncate", "finish half")
 ALL = APPENDING + DESTROYING + HARMLESS + OTHER
 
 
@@ -33,6 +34,7 @@ class Deed:
     is_friendly: bool = False
     content: bytes | None = None
     """What stood at the path then."""
+    size_before: int = 0
     file: Inode | None = None
     """What had the path then."""
     is_handed_over: bool = False
@@ -99,7 +101,7 @@ class Foreigner:
         must_show = changes and not cuts_news
         self._disk.sync_names()  # whoever puts a name in place sees to it that it lasts
         deed = Deed(len(self.done) + 1, name, clock, changes, moved or not locked, must_show, "friend" in name)
-        deed.content, deed.file = now, after
+        deed.content, deed.file, deed.size_before = now, after, len(content or b"")
         deed.is_handed_over = not self.is_owned()
         deed.is_amid = self.is_amid(clock)
         if changes and name in DESTROYING:

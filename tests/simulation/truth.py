@@ -18,7 +18,7 @@ from coordinator._core._events import ForeignChange, SessionReopened, SessionUnp
 from coordinator._core._invariants import check
 from coordinator._core._turns import FenceStage
 
-from .deeds import Deed, Foreigner
+from .deeds import IN_PLACE, Deed, Foreigner
 from .disk import Inode, has_mixed_line
 from .system import SimulatedSystem
 from .world import World
@@ -213,14 +213,23 @@ class Truth:
         assert report.revision.length == len(job.content), (
             f"the store believes in {report.revision.length} bytes; when it looked there were {len(job.content)}"
         )
-        edits = [deed for deed in self.foreigner.done if deed.changes and not deed.is_sized]
-        edits = [deed for deed in edits if deed.clock > job.start + 1 or not self._is_shown(deed)]
         compared = isinstance(job.effect, Compare) or (isinstance(job.effect, Append) and job.effect.compare)
-        if compared and not edits and report.revision.digest is not None:
+        if compared and not self._edits(job) and report.revision.digest is not None:
             # What others have appended is read behind the look, and may be other bytes of that length by then.
             there = [job.content, *(deed.content for deed in self._since(job.look) if deed.content is not None)]
             digests = [sha256(content[: report.revision.length]).digest() for content in there]
             assert report.revision.digest in digests, "the store believes in other bytes"
+
+    def _edits(self, job: Job) -> list[Deed]:
+        """Return what may have changed bytes unseen."""
+        edits = [deed for deed in self.foreigner.done if deed.changes and not deed.is_sized]
+        return self._edits_amid(job) + [deed for deed in edits if not self._is_shown(deed)]
+
+    def _edits_amid(self, job: Job) -> list[Deed]:
+        """Return what has changed bytes in the middle of a job and left the length, perhaps in several steps."""
+        within = [deed for deed in self._since(job.start + 1) if deed.changes and deed.name in IN_PLACE]
+        sizes = [deed.size_before for deed in within]
+        return [deed for n, deed in enumerate(within) if len(deed.content or b"") in sizes[: n + 1]]
 
     def _check_placements(self, job: Job, report: Report) -> None:
         """Every line that is reported as written stands there, and is ours."""
@@ -255,7 +264,7 @@ class Truth:
             return False  # done to what is no longer the file; what was appended to it is given on
         if deed.name == "lose lock":
             return entry.lock_look < deed.clock <= last.lock_look
-        if deed.is_sized:
+        if deed.is_sized and deed not in self._edits_amid(last):
             return entry.look < deed.clock <= last.look and self._is_visible(deed, last)
         is_between = entry.end < deed.clock <= last.start + 1
         return is_between and self._is_shown(deed) and self._is_visible(deed, last)
