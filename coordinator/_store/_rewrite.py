@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
-from .._core._effects import Foreign, Report, Rewrite
+from .._core._effects import Fault, Foreign, Report, Rewrite
 from .._core._errors import CoordinatorError, RecordError, WriteFailedError
 from .._core._format import RecordFormat
 from .._core._lines import LINE_FEED, Line, LineSplitter
@@ -156,13 +156,11 @@ class Rewriter:
         exchange(self._system, new.path, content.path)
         self._durable.named([content.path.parent])  # exchanged back too: a power cut may keep the first exchange only
         try:
-            ours = self._has_displaced_ours(content, new)
-        except OSError:
-            exchange_back(self._system, new, content.path)
-            raise
+            ours, failure = self._has_displaced_ours(content, new), None
+        except OSError as error:
+            ours, failure = False, error
         if not ours:
-            exchange_back(self._system, new, content.path)
-            return self._stop(content)
+            return self._give_back(content, new, failure)
         copied = content.length, content.digest.digest()
         content.move_to(new.keep(), new.found, new.length, new.digest, copied=copied)
         self._durable.wrote()
@@ -174,6 +172,17 @@ class Rewriter:
         # What has only moved metadata was the exchange itself.
         foreign = tuple(foreign for foreign in found if foreign.change is not Change.TOUCHED)
         return Report(content.revision, foreign=foreign, torn=torn, tail=self._tail)
+
+    def _give_back(self, content: Content, new: NewFile, failure: OSError | None) -> Report:
+        """Let the displaced file have its path again, with what others appended to the new one meanwhile."""
+        try:
+            exchange_back(self._system, new, content.path)
+        except OSError as error:
+            # What others appended is lost, or the wrong file has the path: more than a rewrite that is refused.
+            return Report(content.revision, fault=Fault.WRITE, error=error)
+        if failure is not None:
+            raise failure
+        return self._stop(content)
 
     def _has_displaced_ours(self, content: Content, new: NewFile) -> bool:
         """Whether the exchange took away the file that was copied, and nobody has changed it meanwhile."""

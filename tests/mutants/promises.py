@@ -360,6 +360,12 @@ ENDS = [
         "tests/store/test_rewriting.py::test_a_path_that_was_given_back_is_durable_before_anything_is_written",
     ),
     Mutant(
+        "what cannot be given on is a refused rewrite", STORE + "_rewrite.py",
+        "            return Report(content.revision, fault=Fault.WRITE, error=error)\n",
+        "            return Report(content.revision, refused=_refused(content, error))\n",
+        "tests/store/test_rewriting.py::test_what_cannot_be_given_on_is_more_than_a_refused_rewrite",
+    ),
+    Mutant(
         "where a line landed says nothing of a copy", STORE + "_sort.py",
         "        in_one_place = len(current.runs) == 1 and current.lowest >= content.length\n",
         "        in_one_place = len(current.runs) == 1\n",

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from coordinator import PI, Change, Record
-from coordinator._core._effects import Report, Rewrite
+from coordinator._core._effects import Fault, Report, Rewrite
 from coordinator._store._system import System
 
 from .conftest import Desk, OpenDesk
@@ -176,6 +176,24 @@ def test_what_others_append_while_a_refused_rewrite_has_the_path_is_given_on(des
     assert report.refused is not None
     assert desk.content.endswith(FOREIGN)
     assert [foreign.change for foreign in report.foreign][-1] is Change.REPLACED
+
+
+def test_what_cannot_be_given_on_is_more_than_a_refused_rewrite(desk: Desk) -> None:
+    """Somebody else's line is lost with it: the session fails, and every fence with it, instead of going on."""
+
+    def append() -> None:
+        append_to(desk.path, FOREIGN)()
+        desk.system.fail("write", OSError(errno.EIO, "io"))
+
+    def save() -> None:
+        copy = desk.path.with_name("copy")
+        copy.write_bytes(desk.content)
+        copy.replace(desk.path)
+        desk.system.act_at("lstat", append)
+
+    desk.system.act_at("exchange", save)
+    report = rewrite(desk)
+    assert (report.fault, report.refused) == (Fault.WRITE, None)
 
 
 def test_without_an_exchange_a_rename_does_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
