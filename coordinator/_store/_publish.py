@@ -15,9 +15,10 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .._core._lines import LINE_FEED
 from ._content import Content, Digest, Displaced, look, new_digest
 from ._paths import Identity, identity
-from ._scan import BLOCK_BYTES, read_range
+from ._scan import BLOCK_BYTES, ends_line, read_range
 from ._system import EXISTING, NEW, System
 
 SMALL_BYTES_MAX = 16 * 1024 * 1024
@@ -146,6 +147,7 @@ def _give_on(system: System, new: NewFile, path: Path) -> None:
         return
     fd = system.open(path, EXISTING)
     try:
+        end_line(system, fd)
         for block in read_range(system, new.fd, new.length, end):
             write_all(system, fd, block)
     finally:
@@ -174,6 +176,8 @@ def _look_at(system: System, content: Content, fd: int, displaced: Displaced) ->
     # Asked before the look: a file without a name, which nobody else has open now, will not change any more.
     others = system.is_open_elsewhere(displaced.fd)
     found = system.fstat(displaced.fd)
+    if found.st_size > displaced.seen and ends_line(system, displaced.fd, displaced.seen):
+        end_line(system, fd)
     for block in read_range(system, displaced.fd, displaced.seen, found.st_size):
         rest = memoryview(block)
         while rest:
@@ -202,6 +206,12 @@ def digest_of(system: System, fd: int, size: int) -> bytes:
     for block in read_range(system, fd, 0, size):
         digest.update(block)
     return digest.digest()
+
+
+def end_line(system: System, fd: int) -> None:
+    """End somebody's unfinished line, so that a whole line that is brought over does not become a part of it."""
+    if not ends_line(system, fd, system.fstat(fd).st_size):
+        write_all(system, fd, LINE_FEED)
 
 
 def write_all(system: System, fd: int, data: bytes) -> None:

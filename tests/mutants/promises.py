@@ -360,6 +360,18 @@ ENDS = [
         "tests/store/test_rewriting.py::test_a_path_that_was_given_back_is_durable_before_anything_is_written",
     ),
     Mutant(
+        "what is brought over is glued to a half line", STORE + "_publish.py",
+        "        end_line(system, fd)\n    for block in read_range(system, displaced.fd",
+        "        pass\n    for block in read_range(system, displaced.fd",
+        "tests/store/test_rewriting.py::test_what_is_brought_over_is_not_glued_to_an_unfinished_line",
+    ),
+    Mutant(
+        "the second half of a line is brought over as a line", STORE + "_publish.py",
+        "    if found.st_size > displaced.seen and ends_line(system, displaced.fd, displaced.seen):\n",
+        "    if found.st_size > displaced.seen:\n",
+        "tests/store/test_rewriting.py::test_a_line_that_comes_in_halves_is_brought_over_whole",
+    ),
+    Mutant(
         "what cannot be given on is a refused rewrite", STORE + "_rewrite.py",
         "            return Report(content.revision, fault=Fault.WRITE, error=error)\n",
         "            return Report(content.revision, refused=_refused(content, error))\n",

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from coordinator import PI, Change, Record
-from coordinator._core._effects import Fault, Report, Rewrite
+from coordinator._core._effects import Compare, Fault, Report, Rewrite
 from coordinator._store._system import System
 
 from .conftest import Desk, OpenDesk
@@ -85,6 +85,30 @@ def test_what_others_append_until_the_exchange_is_carried_over(desk: Desk) -> No
     assert [foreign.change for foreign in report.foreign] == [Change.APPENDED]
     assert desk.content.endswith(FOREIGN)
     assert desk.knows_the_content
+
+
+def test_what_is_brought_over_is_not_glued_to_an_unfinished_line(desk: Desk) -> None:
+    """Two others: one is in the middle of a line in the new file, one writes a whole line to the old."""
+    with desk.path.open("ab") as old:
+        assert rewrite(desk).refused is None
+        append_to(desk.path, b'{"half')()
+        old.write(FOREIGN)
+    desk.compare()
+    assert desk.content.splitlines()[-2:] == [b'{"half', FOREIGN.strip()]
+
+
+def test_a_line_that_comes_in_halves_is_brought_over_whole(desk: Desk) -> None:
+    """The first half waits for the second as it would in the file itself."""
+    old = os.open(desk.path, os.O_WRONLY | os.O_APPEND)
+    assert rewrite(desk).refused is None
+    os.write(old, FOREIGN[:5])
+    effect = Compare(desk.store.revision, sync=False)
+    report = desk.store.perform(effect)
+    assert report.torn
+    os.write(old, FOREIGN[5:])
+    assert [foreign.change for foreign in desk.store.finish(effect, report).foreign] == [Change.APPENDED]
+    assert desk.content.endswith(b"\n" + FOREIGN)
+    os.close(old)
 
 
 def test_what_others_append_to_the_displaced_file_later_is_found_once_more(desk: Desk) -> None:
