@@ -10,6 +10,12 @@ OPENED = "tests/properties/test_opening_anything.py::"
 
 MECHANISMS = [
     Mutant(
+        "a path is looked at twice", STORE + "_opening.py",
+        "        if not stat.S_ISREG(self._system.lstat(self._path).st_mode):\n",
+        "        if look(self._system, self._path) is None and self._system.lstat(self._path):\n",
+        "tests/store/test_paths.py::test_a_file_that_somebody_makes_at_any_moment_of_an_opening_is_opened",
+    ),
+    Mutant(
         "what stood there before reopening counts as synced", CORE + "_endings.py",
         "0 if machine.durability is Durability.NONE else opened.revision.length",
         "0 if machine.unsynced_bytes == 0 else opened.revision.length",

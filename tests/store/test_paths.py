@@ -74,6 +74,19 @@ def test_directories_below_root_are_made_private(tmp_path: Path, new_desk: OpenD
     assert [(root / name).stat().st_mode & 0o777 for name in ("a", "a/b")] == [0o700, 0o700]
 
 
+def test_a_file_that_somebody_makes_at_any_moment_of_an_opening_is_opened(tmp_path: Path, new_desk: OpenDesk) -> None:
+    """Between two looks it would be neither missing nor a file."""
+    number, calls = 0, 1
+    while number < calls:
+        path = tmp_path / f"{number}.jsonl"
+        desk = new_desk(path)
+        desk.system.begin()
+        desk.system.act_before(number, path.touch)
+        desk.open()
+        number, calls = number + 1, len(desk.system.calls)
+        assert desk.append(b"{}\n").written == [0]
+
+
 def test_new_directories_are_synced_with_the_first_records(tmp_path: Path, new_desk: OpenDesk) -> None:
     """A durable file in a directory without a durable name is lost."""
     root = tmp_path / "root"
