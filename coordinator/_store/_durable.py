@@ -13,10 +13,11 @@ class Durable:
 
     __slots__ = ("_directories", "_file_is_dirty", "_system", "failure")
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, directories: list[Path]) -> None:
         self._system = system
         self._file_is_dirty = True
-        self._directories: list[Path] = []
+        self._directories = directories
+        """Shared by all that come after each other on one path: a name stays owed when the file is opened again."""
         self.failure: OSError | None = None
         """The first failed sync; the kernel may have dropped the data and report success from now on."""
 
@@ -26,7 +27,7 @@ class Durable:
 
     def named(self, directories: Iterable[Path]) -> None:
         """A new name is in these directories."""
-        self._directories += directories
+        self._directories += [directory for directory in directories if directory not in self._directories]
 
     @property
     def is_due(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from .._core._effects import Act, Append, Close, Compare, Fault, Opened, Placement, Reopen, Report, Rewrite
 from .._core._errors import PathError, StrPath
@@ -37,12 +38,13 @@ class Tools:
         opener: Opener,
         *,
         retains: bool,
+        unsynced_names: list[Path],
     ) -> None:
         content.retains = retains
         self.quick = system.quick and not opener.notes
         """Whether the event loop may look and write: not where a look is a question to another machine."""
         self.content = content
-        self.durable = Durable(system)
+        self.durable = Durable(system, unsynced_names)
         self.comparer = Comparer(system, lock, opener, self.durable)
         self.appender = Appender(system, self.comparer, self.durable)
 
@@ -52,7 +54,7 @@ class FileStore:
 
     __slots__ = (
         "_create", "_format", "_limits", "_lock", "_parked", "_retains", "_rewriter", "_root", "_system", "_tools",
-        "path",
+        "_unsynced_names", "path",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +76,8 @@ class FileStore:
         self._system = system or System()
         self._retains = durability is not Durability.NONE
         self._lock = SessionLock(self._system, self.path)
+        self._unsynced_names = [self.path.parent]
+        """Directories with names that no sync of ours has covered: whoever made the file may have been killed then."""
         self._tools: Tools | None = None
         self._rewriter: Rewriter | None = None
         self._parked: Remembered | None = None
@@ -81,7 +85,9 @@ class FileStore:
     def _begin(self, content: Content, opener: Opener) -> None:
         """Start afresh with this content: nothing that was known of another one applies to it."""
         self._parked = None
-        self._tools = Tools(content, self._system, self._lock, opener, retains=self._retains)
+        self._tools = Tools(
+            content, self._system, self._lock, opener, retains=self._retains, unsynced_names=self._unsynced_names
+        )
         self._rewriter = None
 
     @property
@@ -280,7 +286,7 @@ class FileStore:
         """
         before = self._parked
         assert before is not None, "this session is not parked"
-        prepare_directory(self._system, self.path, root=self._root, create=True)
+        self._unsynced_names += prepare_directory(self._system, self.path, root=self._root, create=True)
         self._lock.acquire()
         try:
             loaded = self._load(generation=before.generation, create=True)

@@ -10,6 +10,11 @@ OPENED = "tests/properties/test_opening_anything.py::"
 
 MECHANISMS = [
     Mutant(
+        "a name that was not synced is forgotten", STORE + "_store.py",
+        "Durable(system, unsynced_names)", "Durable(system, [])",
+        "tests/store/test_appending.py::test_a_name_that_was_never_synced_stays_owed",
+    ),
+    Mutant(
         "a path is looked at twice", STORE + "_opening.py",
         "        if not stat.S_ISREG(self._system.lstat(self._path).st_mode):\n",
         "        if look(self._system, self._path) is None and self._system.lstat(self._path):\n",

@@ -171,6 +171,26 @@ def test_the_directory_of_a_new_file_is_synced(new_desk: OpenDesk, durability: D
     assert [call for call in desk.system.calls if call.startswith("sync")] == syncs
 
 
+@pytest.mark.parametrize("again", ["reopened", "parked", "opened by another"])
+def test_a_name_that_was_never_synced_stays_owed(session_path: Path, new_desk: OpenDesk, again: str) -> None:
+    """However the file was opened again: a sync that leaves the name out makes nothing durable."""
+    desk = new_desk()
+    desk.open()
+    desk.append(b"{}\n")
+    if again == "reopened":
+        desk.reopen()
+    elif again == "parked":
+        desk.store.park()
+        desk.store.unpark()
+    else:
+        desk.close()
+        desk = new_desk(session_path)
+        desk.open()
+    desk.system.begin()
+    assert desk.sync().synced
+    assert [call for call in desk.system.calls if call.startswith("sync")] == ["sync", "sync_directory"]
+
+
 def test_a_batch_is_synced_before_the_second_look(desk: Desk) -> None:
     """Slow as it is, it belongs between write and acknowledgement, and the look has the last word."""
     desk.sync()
