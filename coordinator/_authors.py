@@ -12,6 +12,10 @@ CHANGES_MAX = 1 << 18
 """So many changes of the writer are remembered: a session that is open for months must not grow without bound."""
 
 
+NAMES_MAX = 1 << 16
+"""So many names are numbered: a gateway that names one writer for each request must not grow without bound."""
+
+
 class Names(dict[str, int]):
     """Numbers for the names of writers, shared by all sessions: most have the same few. A new name gets the next."""
 
@@ -22,6 +26,8 @@ class Names(dict[str, int]):
         self._names: list[str | None] = [None]
 
     def __missing__(self, name: str) -> int:
+        if len(self._names) > NAMES_MAX:
+            return self.NOBODY
         number = self[name] = len(self._names)
         self._names.append(name)
         return number

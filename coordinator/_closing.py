@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import anyio
 
 from ._core._effects import Report
-from ._core._endings import begin_close, break_fences, give_up, leftover, request_close
+from ._core._endings import Unwritten, begin_close, break_fences, give_up, leftover, request_close
 from ._core._errors import CoordinatorError, WriteFailedError
 from ._core._events import SessionClosed
+from ._core._lines import LineSplitter
 from ._core._tickets import Ticket
-from ._core._values import Record
 from ._engine import Engine
 from ._plugin import Call
 from ._sidefile import write_unwritten
@@ -57,11 +57,10 @@ class Closing:
             trouble = await self._drain()
             await self._engine.closing_over(self._engine.last_turns)
             report: Report = await self._give_back()
-            rows = leftover(self._machine)
-            side_file = await self._put_aside(rows, trouble)
+            async with self._engine.putting_aside():
+                error = await self._put_aside(trouble or self._failed_sync(report), report)
         finally:
             self._forget(self._machine.path)
-        error = self._verdict(trouble, len(rows), side_file, report)
         if error is not None:
             raise error
 
@@ -95,39 +94,50 @@ class Closing:
         late.__cause__ = machine.stall
         return late
 
-    async def _put_aside(self, rows: Sequence[tuple[str, Record]], trouble: CoordinatorError | None) -> Path | None:
-        if not rows:
-            return None
-        reason = "closed" if trouble is None else trouble.message
-        try:
-            return await write_unwritten(self._machine.path, rows, reason=reason)
-        except OSError as error:
-            if trouble is not None:
-                trouble.add_note(f"{len(rows)} records could not be put aside either: {error}")
-            return None
-
     async def _give_back(self) -> Report:
         ticket = request_close(self._machine)
         self._driver.wake()
         report: Report = await wait(ticket)
         return report
 
-    def _verdict(
-        self, trouble: CoordinatorError | None, rows: int, side_file: Path | None, report: Report
-    ) -> Exception | None:
+    def _failed_sync(self, report: Report) -> CoordinatorError | None:
+        if report.error is None:
+            return None
+        hint = "see to the disk; the records may be lost"
+        error = WriteFailedError(f"the last sync failed: {report.error}", path=self._machine.path, hint=hint)
+        error.__cause__ = report.error
+        return error
+
+    async def _put_aside(self, trouble: CoordinatorError | None, report: Report) -> CoordinatorError | None:
+        """Write what is in no file for sure into a side file; return what closing has to raise, if anything."""
         machine = self._machine
-        give_up(machine, "it could not even be put aside" if side_file is None else f"append it from {side_file}")
-        machine.events.append(SessionClosed(machine.path, side_file, rows))
-        self._driver.wake()
-        if report.error is not None and trouble is None:
-            trouble = WriteFailedError(
-                f"the last sync failed: {report.error}",
-                path=machine.path,
-                hint="see to the disk; the records may be lost",
-            )
-            trouble.__cause__ = report.error
+        rows = [*self._unsynced(*report.unsynced), *leftover(machine)]
+        side_file = None
+        try:
+            side_file = await self._write_aside(rows, trouble)
+        finally:  # whatever has happened: who waits for a record gets an answer
+            give_up(machine, "it could not even be put aside" if side_file is None else f"append it from {side_file}")
+            machine.events.append(SessionClosed(machine.path, side_file, len(rows)))
+            self._driver.wake()
         if trouble is None or not (rows or report.error):
             return None
         if side_file is not None:
-            trouble.hint = f"{rows} accepted records are in {side_file}: append them when the cause is gone"
+            trouble.hint = f"{len(rows)} accepted records are in {side_file}: append them when the cause is gone"
         return trouble
+
+    async def _write_aside(self, rows: Sequence[Unwritten], trouble: CoordinatorError | None) -> Path | None:
+        if not rows:
+            return None
+        reason = "closed" if trouble is None else trouble.message
+        try:
+            return await write_unwritten(self._machine.path, rows, reason=reason)
+        except (OSError, RuntimeError) as error:  # the disk, or no thread to be had
+            if trouble is not None:
+                trouble.add_note(f"{len(rows)} records could not be put aside either: {error}")
+            return None
+
+    def _unsynced(self, offset: int, lines: bytes) -> Iterator[Unwritten]:
+        """Give the records that stand in the file, but only there: a sync has failed, and a power cut may take them."""
+        for line in LineSplitter(offset).feed(lines):
+            if line.content is not None and self._machine.format.read(line.content) is not None:
+                yield Unwritten(self._engine.authors(line.offset), line.content, line.content, line.offset)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Literal, Self, final
@@ -28,14 +27,14 @@ from ._engine import Engine
 from ._formats import PLAIN
 from ._host import Host
 from ._parking import ParkingLot
-from ._session import Session, close_for_good, closing_of, engine_of, enter, is_used
+from ._session import Session, close_for_good, close_unused, closing_of, drain_or_close, end_own_turn, engine_of, enter
 from ._statistics import CoordinatorStatistics
 from ._store import FileStore, System, session_path
+from ._threads import Threads, in_thread
 from ._waiting import empty_context
 from .observers import Observer, Observers
 
 StrPath = str | os.PathLike[str]
-IO_THREADS_MAX = 16
 
 
 @final
@@ -43,8 +42,9 @@ class Coordinator:
     """Owns all sessions of this process: `async with Coordinator() as coordinator`, or `start()` and `aclose()`.
 
     `root`: sessions must lie inside it, and directories below it are created. `durability`: what a receipt promises.
-    `transform` is applied to every record before it reaches a disk (redaction; it must be idempotent). `plugins`: the
-    plugins to load, or `"installed"`. `observers` are told every event, in the event loop, and must be quick.
+    `transform` is applied to every record before it reaches a disk (redaction; it must be idempotent, and return a new
+    record: what it gets is a shallow copy of the caller's). `plugins`: the plugins to load, or `"installed"`.
+    `observers` are told every event, in the event loop, and must be quick.
     """
 
     def __init__(
@@ -76,7 +76,10 @@ class Coordinator:
         self._sessions: dict[Path, Session] = {}
         self._opening: dict[Path, asyncio.Task[Session]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._executor: Threads | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._refuses = False
+        """Whether closing has come so far that nothing may be opened any more."""
         self._written_by_closed_sessions = 0
         self._parking_lot = ParkingLot(limits.open_files_max)
         self._names = Names()
@@ -97,7 +100,7 @@ class Coordinator:
         if self._executor is None:
             self._loop = asyncio.get_running_loop()
             anyio.get_cancelled_exc_class()  # imports its backend now: in the first fence it would cost 20 ms
-            self._executor = ThreadPoolExecutor(IO_THREADS_MAX, thread_name_prefix="coordinator")
+            self._executor = Threads()
             self._host.started(self)
 
     async def aclose(self) -> None:
@@ -108,20 +111,32 @@ class Coordinator:
         """
         if self._executor is None:
             return
-        self._check_loop()
+        self._check_running_loop()
+        for session in self._sessions.values():
+            end_own_turn(session)
+        if self._closing is None:
+            run = self._close(asyncio.current_task())
+            self._closing = asyncio.get_running_loop().create_task(run)
+            self._closing.add_done_callback(self._closed)
+        await asyncio.shield(self._closing)
+
+    async def _close(self, caller: asyncio.Task[object] | None) -> None:
         errors = await self._close_sessions()
-        await self._host.ended()
+        await self._host.ended(caller)
+        self._refuses = True
         errors += await self._close_sessions()  # a plugin may have opened one until its end
-        self._stop_threads()
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(f"closing another session also failed: {other}")
             raise errors[0]
 
-    def _stop_threads(self) -> None:
+    def _closed(self, closing: asyncio.Task[None]) -> None:
         executor, self._executor = self._executor, None
+        self._closing, self._refuses = None, False
         if executor is not None:
             executor.shutdown(wait=False)
+        if not closing.cancelled():
+            closing.exception()  # whoever waited may have been cancelled
 
     async def _close_sessions(self) -> list[BaseException]:
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
@@ -171,17 +186,21 @@ class Coordinator:
         if not isinstance(format, RecordFormat):
             raise ArgumentTypeError(f"not a record format: {format!r}", path=path, hint="use PLAIN or PI")
         key = session_path(path, root=self._root)
-        while key in self._sessions and (closing := closing_of(self._sessions[key])) is not None:
-            await asyncio.wait({closing})
-            self._check_loop()
-        if key not in self._sessions:
+        # Again and again: by the time we are told, what was opened may be closed by somebody who shared it.
+        while (session := await self._find(key)) is None:
             await self._open_once(key, format, header, create=create)
-        session = self._sessions[key]
         opened_as = engine_of(session).machine.format
         if opened_as is not format:
             hint = f"open it as {opened_as.name}, as it is already"
             raise ArgumentValueError(f"the session is open with another format than {format.name}", path=key, hint=hint)
         return enter(session)
+
+    async def _find(self, path: Path) -> Session | None:
+        """Return the open session of a path, None if there is none; one that is closing is waited for."""
+        while (session := self._sessions.get(path)) is not None and (closing := closing_of(session)) is not None:
+            await asyncio.wait({closing})
+            self._check_loop()
+        return session
 
     async def _open_once(
         self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
@@ -205,29 +224,29 @@ class Coordinator:
 
     def _give_back_unused(self, task: asyncio.Task[Session]) -> None:
         """Close what was opened for a caller that was cancelled meanwhile, unless somebody else uses it by now."""
-        if not task.cancelled() and task.exception() is None and not is_used(task.result()):
-            closing = asyncio.get_running_loop().create_task(close_for_good(task.result()), context=empty_context())
+        if not task.cancelled() and task.exception() is None:
+            closing = asyncio.get_running_loop().create_task(close_unused(task.result()), context=empty_context())
             self._background.add(closing)
             closing.add_done_callback(self._background.discard)
 
     async def _open(
         self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
     ) -> Session:
-        assert self._executor is not None, "opened before start"
+        self._check_loop()
+        assert self._executor is not None
         store = self._new_store(
             path, record_format=record_format, limits=self._limits, durability=self._durability,
             root=self._root, create=create, system=self._system,
         )  # fmt: skip
         new_header = self._new_header(path, record_format, header)
-        loop = asyncio.get_running_loop()
-        opened = await loop.run_in_executor(self._executor, store.open)
+        opened = await in_thread(self._executor, store.open, path=path)
         machine = Machine(path, record_format, self._limits, self._durability)
         machine.opened(opened, new_header)
         driver = Driver(machine, store, self._executor, self._told, self._breaker)
         engine = Engine(
             machine, driver, transform=self._transform, host=self._host, names=self._names, lot=self._parking_lot
         )
-        session = Session(engine, damaged=opened.damaged, notes=opened.notes, forget=self._forgotten)
+        session = Session(engine, notes=opened.notes, forget=self._forgotten)
         engine.session = session
         self._sessions[path] = session
         machine.events.append(SessionOpened(path, machine.revision, opened.healed, opened.damaged, opened.notes))
@@ -295,7 +314,7 @@ class Coordinator:
         self._check_loop()
         check_timeout(timeout)
         results = await asyncio.gather(
-            *(session.drain(timeout) for session in list(self._sessions.values())), return_exceptions=True
+            *(drain_or_close(session, timeout) for session in list(self._sessions.values())), return_exceptions=True
         )
         for result in results:
             if isinstance(result, BaseException):
@@ -317,9 +336,12 @@ class Coordinator:
         )
 
     def _check_loop(self) -> None:
-        if self._executor is None:
+        if self._executor is None or self._refuses:
             hint = "use `async with Coordinator()`, or `await coordinator.start()` first"
             raise ClosedError("the coordinator is not running", hint=hint)
+        self._check_running_loop()
+
+    def _check_running_loop(self) -> None:
         if asyncio.get_running_loop() is not self._loop:
             hint = "make one coordinator per event loop; from a thread use `append_from_thread`"
             raise UsageError("this coordinator belongs to another event loop", hint=hint)

@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from ._breaker import Breaker
 from ._core._effects import Act, Append, Close, Compare, Effect, Fault, Opened, Park, Reopen, Report, Store
@@ -26,6 +26,7 @@ from ._core._machine import Machine
 from ._core._reports import fail, report
 from ._core._tickets import Group, Ticket
 from ._core._values import Durability, SessionState
+from ._threads import in_thread
 from ._waiting import empty_context
 
 RETRY_SECONDS_FIRST = 0.05
@@ -131,6 +132,8 @@ class Driver:
 
     def retry_now(self) -> None:
         """Try again to write although the disk was full."""
+        if self._retry is not None:
+            self._retry.cancel()
         self._retry = None
         self.machine.retry_due = True
         self.wake()
@@ -143,7 +146,7 @@ class Driver:
 
     async def unpark(self) -> Opened:
         """Own the file again."""
-        return await self._loop.run_in_executor(self._executor, self.store.unpark)
+        return await in_thread(self._executor, self.store.unpark, path=self.machine.path)
 
     def _pump(self) -> None:
         self._scheduled, self._at_once = False, AT_ONCE_MAX
@@ -165,7 +168,7 @@ class Driver:
     def _next_effect(self) -> Effect | None:
         try:
             effect = self.machine.next_effect(now_ms=time.time_ns() // 1_000_000)
-        except MemoryError as error:
+        except Exception as error:  # noqa: BLE001 - most of all out of memory: nobody may be left without an answer
             effect = None
             fail(self.machine, _as_os_error(error))
             self._report_events()
@@ -210,7 +213,9 @@ class Driver:
         try:
             self._executor.submit(work)
         except RuntimeError as error:  # no thread can be started, or the interpreter is going down
-            self._loop.call_soon(self._take, effect, error, context=self._context)
+            # What gives the file back is done here then: the lock would be held until the process ends.
+            answer = job() if isinstance(effect, (Close, Park)) else error
+            self._loop.call_soon(self._take, effect, answer, context=self._context)
 
     def _perform(self, effect: Effect) -> Answer:
         try:
@@ -255,7 +260,7 @@ class Driver:
             running = self.machine.running
             try:
                 report(self.machine, _as_report(answer, self.machine), now=time.time())
-            except MemoryError as error:
+            except Exception as error:  # noqa: BLE001 - as in `_next_effect`
                 fail(self.machine, _as_os_error(error), running)
         elif isinstance(effect, Reopen):
             if isinstance(answer, Opened):
@@ -271,12 +276,16 @@ class Driver:
         # In their order, also if whoever is told does something that is another event.
         while self.machine.events and not self._telling:
             events, self.machine.events = self.machine.events, []
-            self._telling = True
+            self._telling, told = True, 0
             try:
-                for event in events:
+                for told, event in enumerate(events, 1):  # noqa: B007 - the rest is told later
                     self._tell(self.machine.path, event)
+            except BaseException:
+                self._schedule()  # an interrupt came out of an observer: nobody may be left waiting
+                raise
             finally:
                 self._telling = False
+                self.machine.events[:0] = events[told:]  # told then, before what follows
 
     # Timers
 
@@ -303,18 +312,19 @@ class Driver:
                 timer.cancel()
 
 
-def _as_os_error(error: MemoryError) -> OSError:
-    failure = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-    failure.__cause__ = error
+def _as_os_error(error: object) -> OSError:
+    if isinstance(error, OSError):
+        return error
+    out_of_memory = isinstance(error, MemoryError)
+    failure = OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) if out_of_memory else OSError(f"it broke: {error!r}")
+    failure.__cause__ = error if isinstance(error, BaseException) else None
     return failure
 
 
 def _as_report(answer: Answer, machine: Machine) -> Report:
     if isinstance(answer, Report):
         return answer
-    error: Any = answer if isinstance(answer, OSError) else OSError(f"the store broke: {answer!r}")
-    if isinstance(answer, BaseException):
-        error.__cause__ = answer
+    error = _as_os_error(answer)
     return Report(machine.revision, fault=Fault.WRITE, error=error, attempted_at=machine.revision.length)
 
 

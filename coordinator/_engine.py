@@ -22,7 +22,15 @@ from ._core._errors import (
     RecordError,
     UsageError,
 )
-from ._core._events import Event, RecordsWritten, SessionReopened, SessionRewritten, SessionUnparked, WaitingLong
+from ._core._events import (
+    AnswerUnheard,
+    Event,
+    RecordsWritten,
+    SessionReopened,
+    SessionRewritten,
+    SessionUnparked,
+    WaitingLong,
+)
 from ._core._format import Draft
 from ._core._lines import LINE_FEED
 from ._core._machine import Machine
@@ -46,7 +54,8 @@ class Engine:
     """One opened session, as its handles see it."""
 
     __slots__ = (
-        "_held_since", "_host", "_small_bytes_max", "_transform", "_watch", "authors", "driver", "last_turns", "loop",
+        "_held_since", "_host", "_putting_aside",
+        "_small_bytes_max", "_transform", "_watch", "authors", "driver", "last_turns", "loop",
         "machine", "parking", "recent", "session",
     )  # fmt: skip
 
@@ -75,6 +84,7 @@ class Engine:
         self._small_bytes_max = _small_bytes_max(machine)
         self._watch: asyncio.TimerHandle | None = None
         self._held_since: float | None = None
+        self._putting_aside: asyncio.Lock | None = None
 
     @property
     def path(self) -> Path:
@@ -186,7 +196,10 @@ class Engine:
             raise QueueFullError("the session is parked", path=self.path, hint=hint, outcome=Outcome.NOT_WRITTEN)
         try:
             advance = writer.hold and in_hook(self.machine)
-            return self.machine.offer(writer, drafts, wait=wait, fence=fence, advance=advance)
+            group = self.machine.offer(writer, drafts, wait=wait, fence=fence, advance=advance)
+            if group.error is not None:  # kept by a stopped session; whoever has the receipt may never ask
+                self.machine.events.append(AnswerUnheard(self.path, writer.name, group.error))
+            return group
         finally:
             self.driver.write_soon()
             if self.machine.inbox.held:
@@ -240,6 +253,11 @@ class Engine:
         """Let the plugins append what belongs before the line."""
         await self._host.fence_entering(self.machine, self.session, writer, annotations)
 
+    def putting_aside(self) -> asyncio.Lock:
+        """Return the lock for whoever takes records out of the queue into a side file: each goes into one."""
+        self._putting_aside = self._putting_aside or asyncio.Lock()
+        return self._putting_aside
+
     def call_session_closing(self) -> list[Call]:
         """Let the plugins append their last records; `closing_over` waits for them."""
         return [] if self.session is None else self._host.session_closing(self.session)
@@ -258,6 +276,10 @@ class Engine:
     def own_writer(self, name: str) -> None:
         """Remember whose a new writer is."""
         self._host.own(self.path, name)
+
+    def disown_writers(self, names: Iterable[str]) -> None:
+        """Forget whose these were."""
+        self._host.disown(self.path, names)
 
     def notice(self, event: Event) -> None:
         """Keep what depends on the content in step with it."""

@@ -134,8 +134,9 @@ class FenceScope:
         self._story = Story(annotations)
 
     async def __aenter__(self) -> Fence:
-        engine = self._engine
-        await engine.ready()
+        engine, limit_seconds = self._engine, self._timeout_seconds
+        if not engine.is_ready:
+            limit_seconds = await self._ready()
         if active_fence(engine.machine) is not None:
             hint = "leave the first fence, or take the second in a task that was started outside of it"
             raise FenceOrderError("this code already is inside a fence of the session", path=engine.path, hint=hint)
@@ -144,7 +145,7 @@ class FenceScope:
         )
         engine.watch_waiting()
         try:
-            await self._enter(state)
+            await self._enter(state, limit_seconds)
         except BaseException as error:
             engine.machine.abandon(state)
             self._story.tell(engine, state, None, error)
@@ -156,11 +157,20 @@ class FenceScope:
         enter_fence(engine.machine, state)
         return Fence(engine, state)
 
-    async def _enter(self, state: FenceState) -> None:
-        if self._timeout_seconds is None:
+    async def _ready(self) -> float | None:
+        """Own the file (again), and return how much of the time is left."""
+        began = time.monotonic()
+        with anyio.move_on_after(self._timeout_seconds) as scope:
+            await self._engine.ready()
+        if scope.cancelled_caught:
+            raise self._timeout_error()
+        return None if self._timeout_seconds is None else self._timeout_seconds - (time.monotonic() - began)
+
+    async def _enter(self, state: FenceState, limit_seconds: float | None) -> None:
+        if limit_seconds is None:
             await self._take_turn(state)
             return
-        with anyio.move_on_after(self._timeout_seconds) as scope:
+        with anyio.move_on_after(limit_seconds) as scope:
             await self._take_turn(state)
         if scope.cancelled_caught:
             raise self._timeout_error(state)
@@ -184,7 +194,7 @@ class FenceScope:
         if scope.cancelled_caught:
             raise self._engine.drain_timeout_error(limit_seconds)
 
-    def _timeout_error(self, state: FenceState) -> FenceTimeoutError:
+    def _timeout_error(self, state: FenceState | None = None) -> FenceTimeoutError:
         holders = [fence for fence in self._engine.machine.fences.turns.holders if fence is not state]
         holder = holders[0] if holders else None
         age_seconds = None if holder is None else time.monotonic() - holder.since
@@ -218,5 +228,10 @@ class FenceScope:
         if comparison is not None:
             with suppress(TakeoverError):
                 await wait(comparison)
-        if state.broken and not state.told and not state.appended_last:
+        if state.broken and not state.told and not self._is_whole(state):
             raise engine.machine.broken_error(state)
+
+    def _is_whole(self, state: FenceState) -> bool:
+        """Whether the reply is in the file, as durable as was promised, whatever has become of the file since."""
+        at_risk = state.failed is not None and self._engine.machine.unsynced_bytes > 0
+        return state.appended_last and not at_risk

@@ -106,7 +106,7 @@ class Host:
             raise ArgumentValueError(f"the plugin is not registered: {plugin!r}", hint="register it first")
         removed = self._plugins.pop(name)
         self._manager.unregister(plugin)
-        await removed.end()
+        await removed.end(asyncio.current_task())
 
     def started(self, coordinator: Coordinator) -> None:
         """Begin: the coordinator runs."""
@@ -115,10 +115,10 @@ class Host:
             plugin.begin()
             self._call_started(plugin, coordinator)
 
-    async def ended(self) -> None:
-        """End the tasks of every plugin; the sessions are closed by now."""
+    async def ended(self, caller: asyncio.Task[object] | None) -> None:
+        """End the tasks of every plugin but that of the `caller`, who waits; the sessions are closed by now."""
         self._coordinator = None
-        await asyncio.gather(*(plugin.end() for plugin in self._plugins.values()))
+        await asyncio.gather(*(plugin.end(caller) for plugin in self._plugins.values()))
 
     # What happens
 
@@ -200,6 +200,12 @@ class Host:
         plugin = running_plugin()
         if plugin is not None:
             self._owners.setdefault(path, {})[writer] = plugin
+
+    def disown(self, path: Path, writers: Iterable[str]) -> None:
+        """Forget whose these writers were."""
+        owners = self._owners.get(path, {})
+        for writer in writers:
+            owners.pop(writer, None)
 
     def _count(self, path: Path, event: RecordsWritten) -> None:
         owners = self._owners.get(path)

@@ -121,6 +121,8 @@ class ParkingLot:
         for parking in list(islice(self._open.values(), LOOKS_MAX)):
             if excess <= 0:
                 return
+            del self._open[parking.path]
             if parking.park_if_idle():
-                del self._open[parking.path]
                 excess -= 1
+            else:  # to the end: those that cannot be parked must not be all that is ever looked at
+                self._open[parking.path] = parking

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import pluggy
@@ -221,17 +221,20 @@ class Plugin:
         """Take calls (again)."""
         self._ended = False
 
-    async def end(self) -> None:
-        """Finish the calls that wait, then end every task; what does not end in time is reported and left behind."""
+    async def end(self, caller: asyncio.Task[Any] | None) -> None:
+        """Finish the calls that wait, then end every task; what does not end in time is reported and left behind.
+
+        The task of the `caller` is not ended: it waits for this.
+        """
         inside = _running.get() is self
         if self._caller is not None and not inside:
             await asyncio.wait({self._caller}, timeout=self._seconds_max)
         self._ended = True
         self._drop_waiting()
         tasks = set(self._tasks)
-        if inside:
-            tasks.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
-        else:
+        if caller is not None:
+            tasks.discard(caller)
+        if not inside:
             tasks |= self._hooks
             tasks |= {self._caller} if self._caller is not None else set[asyncio.Task[Any]]()
         await self._cancel(tasks)

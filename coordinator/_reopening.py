@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ._core._endings import drop, request_reopen
+from ._core._endings import Unwritten, drop, request_reopen, unwritten
 from ._core._errors import PathError
-from ._core._machine import Machine
 from ._core._tickets import Group, Stage
-from ._core._values import Receipt
-from ._driver import Driver
+from ._core._values import Receipt, SessionState
+from ._engine import Engine
 from ._sidefile import write_unwritten
 from ._waiting import empty_context, wait
 
@@ -35,11 +34,12 @@ class Reopened:
 class Reopening:
     """Runs one reopening at a time; calls that come meanwhile share its result."""
 
-    __slots__ = ("_driver", "_machine", "_task")
+    __slots__ = ("_driver", "_engine", "_machine", "_task")
 
-    def __init__(self, machine: Machine, driver: Driver) -> None:
-        self._machine = machine
-        self._driver = driver
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._machine = engine.machine
+        self._driver = engine.driver
         self._task: asyncio.Task[Reopened] | None = None
 
     async def reopen(self, *, discard: bool, create: bool) -> Reopened:
@@ -73,16 +73,22 @@ class Reopening:
         return [receipt for group in kept for receipt in group.receipts]
 
     async def _discard(self) -> tuple[int, Path | None]:
-        groups = list(self._machine.inbox.groups())
-        rows = [(group.writer.name, draft.record) for group in groups for draft in group.drafts]
-        if not rows:
-            return 0, None
+        async with self._engine.putting_aside():
+            groups = list(self._machine.inbox.groups())
+            rows = [row for group in groups for row in unwritten(group)]
+            side_file = await self._write_aside(rows) if rows else None
+            for group in groups:
+                drop(self._machine, group)
+        if self._machine.state is SessionState.CLOSED:
+            error = self._machine.closed_error()
+            error.hint = error.hint if side_file is None else f"{len(rows)} discarded records are in {side_file}"
+            raise error
+        return len(rows), side_file
+
+    async def _write_aside(self, rows: Sequence[Unwritten]) -> Path:
         path = self._machine.path
         try:
-            side_file = await write_unwritten(path, rows, reason="discarded by reopen")
-        except OSError as error:
+            return await write_unwritten(path, rows, reason="discarded by reopen")
+        except (OSError, RuntimeError) as error:  # the disk, or no thread to be had
             hint = "make room beside the session file, or reopen without `discard`"
             raise PathError(f"the kept records cannot be put aside: {error}", path=path, hint=hint) from error
-        for group in groups:
-            drop(self._machine, group)
-        return len(rows), side_file

@@ -16,7 +16,7 @@ from ._closing import Closing
 from ._context import active_fence
 from ._core._effects import Transform
 from ._core._endings import break_fence
-from ._core._errors import ArgumentTypeError, ArgumentValueError, CoordinatorError, FenceOrderError
+from ._core._errors import ArgumentTypeError, ArgumentValueError, ClosedError, CoordinatorError, FenceOrderError
 from ._core._tickets import WriterState
 from ._core._values import Durability, Entry, Position, Record, Revision, SessionState
 from ._engine import Engine
@@ -27,6 +27,9 @@ from ._statistics import SessionStatistics, session_statistics
 from ._waiting import wait
 from ._writer import Writer, state_of
 
+WRITERS_REMEMBERED = 1024
+"""Of more writers than these (or twice those in use) the closed ones are forgotten."""
+
 
 @final
 class Session:
@@ -35,15 +38,17 @@ class Session:
     An async context manager. Opening a path twice gives the same session, and the last `aclose()` closes it.
     """
 
-    __slots__ = ("_closing", "_damaged", "_engine", "_forget", "_machine", "_notes", "_reopening", "_users", "_writers")
+    __slots__ = (
+        "_closing", "_engine", "_forget", "_machine", "_notes", "_reopening", "_users", "_writers", "_writers_max",
+    )  # fmt: skip
 
-    def __init__(self, engine: Engine, *, damaged: int, notes: tuple[str, ...], forget: Callable[[Path], None]) -> None:
+    def __init__(self, engine: Engine, *, notes: tuple[str, ...], forget: Callable[[Path], None]) -> None:
         self._engine = engine
         self._machine = engine.machine
-        self._damaged = damaged
         self._notes = notes
         self._users = 0
         self._writers: dict[str, Writer] = {}
+        self._writers_max = WRITERS_REMEMBERED
         self._forget = forget
         # Most sessions are never reopened, and all of them are closed only once: an idle one has neither.
         self._reopening: Reopening | None = None
@@ -86,8 +91,7 @@ class Session:
 
     def statistics(self) -> SessionStatistics:
         """Return a snapshot of what is queued, held, written, and who has the turn."""
-        writers = map(state_of, self._writers.values())
-        return session_statistics(self._machine, writers, damaged=self._damaged, notes=self._notes)
+        return session_statistics(self._machine, map(state_of, self._writers.values()), notes=self._notes)
 
     # Writing
 
@@ -96,12 +100,12 @@ class Session:
 
         `during_fence`: `"advance"` writes at once and moves held fences along; `"hold"` lets records wait until the
         last fence ends, for what belongs after the reply, such as a user's follow-up. Raises a `ValueError` for an
-        empty name, or if the name is in use with the other option.
+        empty name, one with half a character, or if the name is in use with the other option.
         """
         self._engine.check_loop()
         if not isinstance(name, str):
             raise ArgumentTypeError(f"a writer's name is a string, not {name!r}", path=self.path, hint="name it")
-        if not name or during_fence not in ("advance", "hold"):
+        if not _is_text(name) or during_fence not in ("advance", "hold"):
             hint = "give it a name that people recognise, and during_fence='advance' or 'hold'"
             raise ArgumentValueError(f"no writer {name!r} with {during_fence!r}", path=self.path, hint=hint)
         known = self._writers.get(name)
@@ -109,6 +113,8 @@ class Session:
             return self._known_writer(known, hold=during_fence == "hold")
         if self._machine.refuses or self.state is SessionState.CLOSED:
             raise self._machine.closed_error()
+        if len(self._writers) >= self._writers_max:
+            self._forget_closed_writers()
         writer = self._writers[name] = Writer(self._engine, WriterState(name, hold=during_fence == "hold"))
         self._engine.own_writer(name)
         return writer
@@ -118,6 +124,15 @@ class Session:
             hint = "use the same `during_fence` everywhere, or another name"
             raise ArgumentValueError(f"writer {known.name!r} has the other option", path=self.path, hint=hint)
         return known
+
+    def _forget_closed_writers(self) -> None:
+        """Keep the counts of closed writers, but not for ever: somebody may make one for each request."""
+        states = map(state_of, self._writers.values())
+        gone = [state.name for state in states if state.closed and not state.queued_records]
+        for name in gone:
+            del self._writers[name]
+        self._engine.disown_writers(gone)
+        self._writers_max = max(WRITERS_REMEMBERED, 2 * len(self._writers))
 
     async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - part of the contract
         """Wait until everything that was accepted before this call is in the file.
@@ -219,7 +234,7 @@ class Session:
         Cancelling stops the waiting only.
         """
         self._engine.check_open()
-        self._reopening = self._reopening or Reopening(self._machine, self._engine.driver)
+        self._reopening = self._reopening or Reopening(self._engine)
         return await self._reopening.reopen(discard=discard, create=create)
 
     async def aclose(self) -> None:
@@ -264,6 +279,13 @@ class Session:
             self._engine.driver.wake()
 
 
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:  # it goes into files and logs
+        return False
+
+
 # For the coordinator, which owns the sessions: the contract names no such methods, so they are no methods.
 
 
@@ -278,19 +300,35 @@ def enter(session: Session) -> Session:
     return session
 
 
-def is_used(session: Session) -> bool:
-    """Say whether anybody has opened this session and not closed it yet."""
-    return session._users > 0  # pyright: ignore[reportPrivateUsage]
-
-
 def closing_of(session: Session) -> asyncio.Task[None] | None:
     """Return the closing of a session that has begun to close."""
     closing = session._closing  # pyright: ignore[reportPrivateUsage]
     return None if closing is None else closing.task
 
 
-async def close_for_good(session: Session) -> None:
-    """Close a session whoever uses it, ending the fence that the calling code is inside of."""
+async def drain_or_close(session: Session, timeout_seconds: float | None) -> None:
+    """Drain a session; one that somebody closes meanwhile is drained when that is over, unless closing met trouble."""
+    try:
+        await session.drain(timeout_seconds)
+    except ClosedError:
+        closing = closing_of(session)
+        if closing is not None:
+            await asyncio.shield(closing)
+
+
+def end_own_turn(session: Session) -> None:
+    """End the fence that the calling code is inside of, whoever else uses the session: it is about to be closed."""
     session._users = 1  # pyright: ignore[reportPrivateUsage]
     session._break_own_fence()  # pyright: ignore[reportPrivateUsage]
+
+
+async def close_for_good(session: Session) -> None:
+    """Close a session whoever uses it."""
+    session._users = 1  # pyright: ignore[reportPrivateUsage]
     await session._leave()  # pyright: ignore[reportPrivateUsage]
+
+
+async def close_unused(session: Session) -> None:
+    """Close a session that nobody has entered (yet)."""
+    if session._users == 0:  # pyright: ignore[reportPrivateUsage]
+        await close_for_good(session)

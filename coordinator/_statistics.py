@@ -95,25 +95,28 @@ class CoordinatorStatistics:
 
 
 def session_statistics(
-    machine: Machine, writers: Iterable[WriterState], *, damaged: int, notes: tuple[str, ...]
+    machine: Machine, writers: Iterable[WriterState], *, notes: tuple[str, ...]
 ) -> SessionStatistics:
     """Take a snapshot of one session."""
     now = time.monotonic()
     inbox, turns = machine.inbox, machine.fences.turns
+    rooms, held = (inbox.room, inbox.held_room), inbox.held
+    held_records = sum(len(group.drafts) for group in held)
     return SessionStatistics(
         path=machine.path,
         state=machine.state,
         revision=machine.revision,
         records_written=machine.sequence,
         writers={writer.name: _writer_statistics(writer) for writer in writers},
-        queued_records=inbox.room.records,
-        queued_bytes=inbox.room.bytes,
-        held_records=sum(len(group.drafts) for group in inbox.held),
+        # What was held keeps its own room until it is written, so it may be in either, and is counted once.
+        queued_records=sum(room.records for room in rooms) - held_records,
+        queued_bytes=sum(room.bytes for room in rooms) - sum(group.bytes for group in held),
+        held_records=held_records,
         waiting_calls=len(inbox.waiting()),
         unsynced_bytes=machine.unsynced_bytes,
         turns=tuple(TurnStatistics(f.writer.name, f.shared, now - f.since) for f in turns.holders),
         turns_waiting=len(turns.line),
-        damaged_lines=damaged,
+        damaged_lines=machine.damaged,
         notes=notes,
         last_change=None if machine.last_change is None else machine.last_change.change,
     )

@@ -40,6 +40,7 @@ class PendingReceipt:
         self._group = group
 
     def __await__(self) -> Generator[Any, None, Receipt]:
+        self._engine.check_loop()
         if self._group.stage is Stage.HELD and not self._group.done and active_fence(self._engine.machine) is not None:
             raise FenceOrderError(
                 "this receipt comes after the fence that is waiting for it",

@@ -74,5 +74,7 @@ class Observers:
         for observer in self._observers:
             try:
                 observer(event)
-            except Exception:  # noqa: BLE001 - an observer must not be able to fail an append
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # noqa: BLE001 - an observer must not be able to fail, or to cancel, an append
                 self.failures += 1

@@ -9,6 +9,7 @@ from coordinator._store._heal import find_repair
 from coordinator._store._kinds import find_doubt
 from coordinator._store._lock import find_owner, lock_path
 from coordinator._store._paths import path_error, session_path
+from coordinator._store._scan import find_lines
 from coordinator._store._system import System
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "System",
     "TailRepair",
     "find_doubt",
+    "find_lines",
     "find_owner",
     "find_repair",
     "lock_path",

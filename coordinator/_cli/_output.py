@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from coordinator import CoordinatorError
 
 from ._inside import path_error
 from ._options import Status
-from ._text import visible
+from ._text import json_text, visible
 
 INDENT = 2
 
@@ -39,7 +38,7 @@ class Output:
 
     def data(self, values: Mapping[str, object]) -> None:
         """Tell a script: one object, one line."""
-        typer.echo(json.dumps(values, default=str))
+        typer.echo(f"{{{', '.join(f'{json_text(name)}: {json_text(value)}' for name, value in values.items())}}}")
 
     def note(self, status: Status) -> None:
         """Remember the worst that was found."""

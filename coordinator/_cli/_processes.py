@@ -86,7 +86,7 @@ def read_signature(path: Path) -> dict[str, Any]:
     try:
         with lock_path(session_path(path)).open("rb") as file:
             signature: object = json.loads(file.read(SIGNATURE_BYTES_MAX))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", signature) if isinstance(signature, dict) else {}
 

@@ -28,7 +28,7 @@ from coordinator import (
     Session,
 )
 
-from ._inside import path_error
+from ._inside import System, find_lines, path_error
 from ._sidefiles import RECOVERED, RECOVERING
 
 ROOM_SECONDS_MAX = 30.0
@@ -47,6 +47,9 @@ class Row:
     record: Record
     key: Key
     id: str | None
+    tried: bytes | None
+    """The line whose write was tried, if it was; it may stand in the session from `offset` on."""
+    offset: int
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ async def recover_records(session: Session, record_format: RecordFormat, side_fi
     rows = list(_parse(content, record_format, recovery))
     journal = side_file.with_name(f"{side_file.name}{RECOVERING}")
     start = _read_journal(journal, content)
+    rows = await asyncio.to_thread(_without_standing, session, rows, start, recovery)
     if start is None:
         _write_journal(journal, content, await _end_of(session))
     else:
@@ -105,7 +109,12 @@ def _parse(content: bytes, record_format: RecordFormat, recovery: Recovery) -> I
             continue
         writer = row.get("writer")
         name = writer if isinstance(writer, str) and writer else DEFAULT_WRITER
-        yield Row(number, name, record, _key(record, draft.lacks), draft.id)
+        tried, offset = row.get("tried"), row.get("offset")
+        yield Row(
+            number, name, record, _key(record, draft.lacks), draft.id,
+            tried.encode(errors="replace") if isinstance(tried, str) else None,
+            offset if isinstance(offset, int) and offset >= 0 else 0,
+        )  # fmt: skip
 
 
 def _key(record: Record, lacks: tuple[str, ...]) -> Key:
@@ -152,6 +161,23 @@ async def _end_of(session: Session) -> str:
 
 
 # What is there already
+
+
+def _without_standing(session: Session, rows: list[Row], start: Position | int | None, recovery: Recovery) -> list[Row]:
+    """Leave out the records whose write was tried, and succeeded all the same; what we have appended counts later."""
+    tried = [row for row in rows if row.tried is not None]
+    if not tried or not session.revision.length:
+        return rows
+    end = session.revision.length if start is None else start if isinstance(start, int) else start.offset
+    fd = os.open(session.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lines = [row.tried or b"" for row in tried]
+        places = find_lines(System(), fd, lines, min(row.offset for row in tried), end)
+    finally:
+        os.close(fd)
+    standing = {row.line for row, place in zip(tried, places, strict=True) if place is not None}
+    recovery.present += len(standing)
+    return [row for row in rows if row.line not in standing]
 
 
 async def _without_present(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -12,7 +11,7 @@ from rich.text import Text
 from coordinator import Record
 
 from ._output import indented
-from ._text import one_line, time_of, visible
+from ._text import json_text, one_line, time_of, visible
 
 LINES_MAX = 12
 CHARACTERS_MAX = 1500
@@ -68,13 +67,13 @@ class Renderer:
 
     def _part(self, part: object) -> Text:
         if not isinstance(part, dict):
-            return self._text(part if isinstance(part, str) else _compact(part))
+            return self._text(part if isinstance(part, str) else _plain(part))
         block = cast("dict[str, Any]", part)
         kind = block.get("type")
         if kind == "thinking":
             return self._text(str(block.get("thinking", "")), "dim italic")
         if kind == "toolCall":
-            arguments = one_line(_compact(block.get("arguments")), LINE_CHARACTERS_MAX)
+            arguments = one_line(_plain(block.get("arguments")), LINE_CHARACTERS_MAX)
             return Text.assemble("→ ", (visible(str(block.get("name"))), "bold"), " ", arguments)
         if isinstance(block.get("text"), str):
             return self._text(block["text"])
@@ -110,12 +109,12 @@ def _title(record: Record, message: dict[str, Any]) -> tuple[str, str]:
 
 
 def _word(value: object) -> str:
-    return one_line(str(value), LINE_CHARACTERS_MAX)
+    return one_line(_plain(value), LINE_CHARACTERS_MAX)
 
 
 def _details(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key} {value if isinstance(value, str) else _compact(value)}" for key, value in values.items())
+    return ", ".join(f"{key} {_plain(value)}" for key, value in values.items())
 
 
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json_text(value, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 
@@ -39,6 +40,14 @@ def count_text(number: int, noun: str) -> str:
 def time_of(time_ms: int) -> datetime:
     """Return a time of a record; the first day of the epoch stands for none."""
     return datetime.fromtimestamp(time_ms / KILO, UTC)
+
+
+def json_text(value: object, *, ensure_ascii: bool = True) -> str:
+    """Write a value as JSON; it may come from a file, and be nested more deeply than can be written."""
+    try:
+        return json.dumps(value, ensure_ascii=ensure_ascii, default=str)
+    except RecursionError:
+        return '"(nested too deeply to be shown)"'
 
 
 def visible(text: str) -> str:

@@ -36,8 +36,9 @@ def recover(
 ) -> None:
     """Append the records of side files to their session, each record once, however often it is run.
 
-    A side file whose records are in the session is renamed to ….recovered and never deleted. A file that a live
-    process owns is left alone.
+    A record whose write was tried, and that stands in the session, is not appended again. A side file is renamed to
+    ….recovered when its records are in the session, but for lines that need a person, and never deleted. A file that a
+    live process owns is left alone.
 
     Exit status: 0 all records are in the session; 1 some need a person; 2 wrong usage, not readable, or owned.
     """

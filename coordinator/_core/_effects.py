@@ -142,6 +142,7 @@ class Report:
     content: wait `torn_wait_seconds`, then call `finish(report)`. `synced`: everything up to `revision` is on stable
     storage. `attempted_at`: the lowest offset where bytes of unconfirmed lines may stand. `standing`: where each line
     of an `Append` with `compare` stands whole although a change stopped it, None for those that do not. Of a
+    `Close`: `unsynced` is what stands in the file from an offset on, and a sync has failed to make durable. Of a
     `Rewrite`: `tail` is the new one; `refused` says why the old content is still in use.
     """
 
@@ -154,6 +155,7 @@ class Report:
     torn: bool = False
     attempted_at: int | None = None
     standing: tuple[Placement | None, ...] = ()
+    unsynced: tuple[int, bytes] = (0, b"")
     tail: Tail | None = None
     refused: Exception | None = None
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ._effects import Opened, Park, Placement, Report
 from ._errors import ClosedError, CoordinatorError
 from ._events import SessionReopened, SessionUnparked
 from ._machine import Machine
+from ._reports import count_written
 from ._running import Running
 from ._states import Trigger
 from ._tickets import Barrier, Group, Rewriting, Stage, Ticket
 from ._turns import FenceStage, FenceState
-from ._values import Durability, Outcome, Receipt, Record, SessionState
+from ._values import Durability, Outcome, Receipt, SessionState
 
 
 def request_reopen(machine: Machine, *, create: bool) -> Ticket:
@@ -37,6 +39,7 @@ def reopened(machine: Machine, opened: Opened) -> None:
     machine.trouble = None
     machine.revision, machine.tail = opened.revision, opened.tail
     machine.header = opened.header if opened.header is not None else machine.header
+    machine.damaged = opened.damaged
     # What stands there now may never have been synced, whoever wrote it, and receipts may come to name it.
     machine.unsynced_bytes = 0 if machine.durability is Durability.NONE else opened.revision.length
     machine.ledger_from = machine.ledger.number
@@ -79,6 +82,7 @@ def _receipts_of(machine: Machine, group: Group, places: list[Placement | None])
                 )
             )
     group.receipts += receipts
+    count_written(group.writer, receipts)
     return receipts
 
 
@@ -137,6 +141,7 @@ def unparked(machine: Machine, opened: Opened) -> None:
     if handed_over:
         machine.revision, machine.tail = opened.revision, opened.tail
         machine.header = opened.header if opened.header is not None else machine.header
+        machine.damaged = opened.damaged
         machine.ledger_from = machine.ledger.number
 
 
@@ -177,9 +182,30 @@ def break_fence(machine: Machine, fence: FenceState) -> None:
         machine.abandon(fence)
 
 
-def leftover(machine: Machine) -> list[tuple[str, Record]]:
-    """List what could not be written, by writer, in order."""
-    return [(group.writer.name, draft.record) for group in machine.inbox.groups() for draft in group.drafts]
+class Unwritten(NamedTuple):
+    """A record that is in no file for sure: as it was given, and the line of it whose write was tried, and where.
+
+    `writer` is None for a foreign line that was adopted.
+    """
+
+    writer: str | None
+    record: bytes
+    tried: bytes | None = None
+    offset: int = 0
+
+
+def leftover(machine: Machine) -> list[Unwritten]:
+    """List what could not be written, in order."""
+    return [row for group in machine.inbox.groups() for row in unwritten(group)]
+
+
+def unwritten(group: Group) -> Iterator[Unwritten]:
+    """Give the records of a group that is kept."""
+    attempt = group.attempt
+    tried = attempt.lines if attempt is not None else (None,) * len(group.drafts)
+    offset = attempt.offset if attempt is not None else 0
+    for draft, line in zip(group.drafts, tried, strict=True):
+        yield Unwritten(group.writer.name, draft.line, line, offset)
 
 
 def give_up(machine: Machine, hint: str) -> None:

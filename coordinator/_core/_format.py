@@ -63,9 +63,17 @@ class RecordFormat(ABC):
     def read_header(self, line: bytes) -> Record:
         """Return the parsed first line of an existing file; FormatError (without path) if it is no header."""
 
+    def write_header(self, header: Record) -> bytes:
+        """Return a header, a new one or one that was read, as the first line of a file that is made anew."""
+        return orjson.dumps(header, option=orjson.OPT_APPEND_NEWLINE)
+
     @abstractmethod
     def encode(self, record: Mapping[str, object]) -> Draft:
         """Turn a record into bytes; RecordError (without path) for what this format cannot hold."""
+
+    def encode_again(self, record: Mapping[str, object]) -> Draft:
+        """Turn a record that was read from a file into bytes, which may hold more than this format would write."""
+        return self.encode(record)
 
     @abstractmethod
     def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:

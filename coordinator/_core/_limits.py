@@ -41,7 +41,7 @@ class Limits:
     drain_seconds_max: float = 60.0
     """How long entering a fence waits for the disk."""
     close_seconds_max: float = 30.0
-    """How long closing waits for held fences, and after that for the disk."""
+    """How long closing waits for held fences, and after that for the queue; a call that hangs may take longer."""
     hook_seconds_max: float = 5.0
     """How long one plugin hook may take."""
     torn_wait_seconds: float = 0.1

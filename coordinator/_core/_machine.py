@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
-
 from ._admission import room_for
 from ._effects import Append, Close, Compare, Effect, Foreign, Opened, Reopen, Rewrite, Sync, Transform
 from ._errors import ClosedError, CoordinatorError, QueueFullError
@@ -39,10 +37,10 @@ class Machine:
     """One session without its file, its clock and its loop."""
 
     __slots__ = (
-        "closing", "compared", "comparisons", "conflicts", "durability", "events", "fences", "format", "header",
-        "inbox", "last_change", "last_timestamp_ms", "ledger", "ledger_from", "limits", "parked", "path", "refuses",
-        "reopening", "retry_due", "revision", "running", "sequence", "stall", "state", "sync_wanted", "tail",
-        "trouble", "turn_ended", "unsynced_bytes",
+        "closing", "compared", "comparisons", "conflicts", "damaged", "durability", "events", "fences", "format",
+        "header", "inbox", "last_change", "last_timestamp_ms", "ledger", "ledger_from", "limits", "parked", "path",
+        "refuses", "reopening", "retry_due", "revision", "running", "sequence", "stall", "state", "sync_wanted",
+        "tail", "trouble", "turn_ended", "unsynced_bytes",
     )  # fmt: skip
 
     def __init__(self, path: Path, record_format: RecordFormat, limits: Limits, durability: Durability) -> None:
@@ -57,6 +55,8 @@ class Machine:
         self.revision = Revision(0, 0, None)
         self.tail = Tail()
         self.header: Record | None = None
+        self.damaged = 0
+        """How many lines of the file are neither record nor header."""
         self.inbox = Inbox(limits)
         self.ledger = Ledger()
         self.ledger_from = 0
@@ -93,6 +93,7 @@ class Machine:
         self.revision = opened.revision
         self.tail = opened.tail
         self.header = opened.header if opened.header is not None else header
+        self.damaged = opened.damaged
         self.go(Trigger.OPENED)
 
     # Records
@@ -354,6 +355,7 @@ class Machine:
         return None
 
     def _append(self, now_ms: int) -> Running:
+        header = self.header_line()
         groups = self.inbox.take()
         self.last_timestamp_ms = max(self.last_timestamp_ms, now_ms)
         try:
@@ -363,7 +365,7 @@ class Machine:
             raise
         lines, through_fence = stamped.lines, groups[0].fence is not None
         sync, insist = self._sync_is_due(lines), self.conflicts >= CONFLICTS_MAX
-        effect = Append(self.revision, lines, self.header_line(), through_fence, sync, insist)
+        effect = Append(self.revision, lines, header, through_fence, sync, insist)
         return Running(effect, groups, stamped)
 
     def _stamp(self, groups: Sequence[Group]) -> StampedBatch:
@@ -372,7 +374,7 @@ class Machine:
 
     def header_line(self) -> bytes | None:
         """Return the line that has to come first if there is no content yet."""
-        return None if self.header is None or self.revision.length else orjson.dumps(self.header) + b"\n"
+        return None if self.header is None or self.revision.length else self.format.write_header(self.header)
 
     def _sync_is_due(self, lines: Sequence[bytes]) -> bool:
         if self.durability is Durability.FENCE:

@@ -18,7 +18,7 @@ from ._inbox import Item
 from ._machine import Machine
 from ._running import Comparison, Running
 from ._states import Trigger
-from ._tickets import Attempt, Group, Rewriting, Stage
+from ._tickets import Attempt, Group, Rewriting, Stage, WriterState
 from ._trouble import Trouble
 from ._turns import FenceStage, FenceState
 from ._values import Durability, Outcome, Receipt, Tail
@@ -109,6 +109,12 @@ def _hand_out(groups: Sequence[Group], receipts: Sequence[Receipt]) -> None:
             writer.written_bytes += receipt.size
 
 
+def count_written(writer: WriterState, receipts: Sequence[Receipt]) -> None:
+    """Count records that were found to stand in the file."""
+    writer.written_records += len(receipts)
+    writer.written_bytes += sum(receipt.size for receipt in receipts)
+
+
 def _sequences(before: int, offsets: Sequence[int]) -> Iterable[int]:
     """Number the lines in the order of the file: one that was glued to a foreign half line stands behind its batch."""
     numbers = range(before + 1, before + 1 + len(offsets))
@@ -132,6 +138,7 @@ def _receive_standing(machine: Machine, running: Running, answer: Report, now: f
             group.receipts.append(
                 Receipt(group.writer.name, machine.sequence, place.offset, place.size, record_id, durable=False)
             )
+    count_written(group.writer, group.receipts)
     machine.ledger.add(group.receipts, time=now)
     fence.written += group.receipts
     lacking = [place is None for place in answer.standing]
@@ -163,6 +170,7 @@ def _learn_of_others(machine: Machine, answer: Report) -> None:
         machine.header = machine.header if foreign.header is None else foreign.header
         machine.events.append(ForeignChange(machine.path, foreign, foreign.slipped, ledger))
         machine.events += machine.fences.found(foreign)
+        machine.damaged += 0 if foreign.change.stops else foreign.damaged
         if foreign.change.stops and machine.trouble is None:
             machine.trouble = Trouble(machine.path, foreign=foreign, ledger=ledger)
             machine.stall = None

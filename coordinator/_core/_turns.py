@@ -83,9 +83,13 @@ class FenceState:
         if self.accept is None or foreign.slipped or foreign.damaged or not foreign.records:
             return False
         try:
-            return all(self.accept(record) for record in foreign.records)
-        except Exception:  # noqa: BLE001 - the caller's predicate: raising means no
+            return all(self._accepts(self.accept(record)) for record in foreign.records)
+        except BaseException:  # noqa: BLE001 - the caller's predicate: raising means no, and must not stop a report
             return False
+
+    @staticmethod
+    def _accepts(answer: object) -> bool:
+        return bool(answer) and not hasattr(answer, "__await__")  # a coroutine would always be true
 
 
 class Turns:

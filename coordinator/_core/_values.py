@@ -164,8 +164,9 @@ def line_digest(line: bytes) -> str:
 class Entry:
     """A record as it stands in the file; `position` is where to go on after it.
 
-    `writer` is None for foreign records, for those of an earlier opening, and, in a session in which the writers have
-    taken turns a quarter of a million times, for the oldest.
+    `writer` is None for foreign records, and for all that was there before the session was opened, reopened or
+    rewritten. There are bounds, too: in a session in which the writers have taken turns a quarter of a million times
+    the oldest are nobody's, and so are those of further writers after 65,536 names in one coordinator.
     """
 
     record: Record

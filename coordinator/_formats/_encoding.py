@@ -16,6 +16,7 @@ from typing import Any, Never, cast
 import orjson
 
 from coordinator._core._errors import RecordError
+from coordinator._core._lines import LINE_FEED
 from coordinator._core._values import Record
 
 _LEAVES = frozenset({str, int, bool, type(None)})
@@ -33,6 +34,29 @@ def encode(record: object) -> bytes:
         return _encode_carefully(record)
     # What orjson returns keeps its whole buffer alive: a copy of the right size is a third of a full queue's memory.
     return bytes(memoryview(line))
+
+
+def encode_again(record: object) -> bytes:
+    """Return a record that was read from a file as a line; RecordError for what no file can hold.
+
+    It may hold what orjson parses, or leaves to `parse`, but does not write: half characters, and deep nesting.
+    """
+    try:
+        return encode(record)
+    except RecordError:
+        line = _encode_halves(record)
+        if line is None or parse(line) != record:
+            raise
+        return line
+
+
+def _encode_halves(record: object) -> bytes | None:
+    try:
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    # The only characters that UTF-8 refuses are half ones, and Python's escape of them is that of JSON.
+    return text.encode(errors="backslashreplace") + LINE_FEED
 
 
 def encode_text(text: str | None) -> bytes:

@@ -63,9 +63,20 @@ class PiFormat(RecordFormat):
             raise FormatError("the session header has no id", hint=hint)
         return header
 
+    def write_header(self, header: Record) -> bytes:
+        """Return a header as a line; one that was read may hold half characters."""
+        return _encoding.encode_again(header)
+
     def encode(self, record: Mapping[str, object]) -> Draft:
         """Turn a record into bytes, and note which of `id`, `parentId` and `timestamp` are left to us."""
-        line = _encoding.encode(record)
+        return self._draft(record, _encoding.encode(record))
+
+    def encode_again(self, record: Mapping[str, object]) -> Draft:
+        """Turn a record that was read into bytes; it may hold half characters."""
+        return self._draft(record, _encoding.encode_again(record))
+
+    @staticmethod
+    def _draft(record: Mapping[str, object], line: bytes) -> Draft:
         _check_keys(record)
         record_id = record.get("id")
         lacks = tuple([key for key in _STAMPED_KEYS if key not in record])

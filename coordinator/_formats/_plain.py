@@ -36,6 +36,10 @@ class PlainFormat(RecordFormat):
         """Turn a record into bytes."""
         return Draft(_encoding.encode(record))
 
+    def encode_again(self, record: Mapping[str, object]) -> Draft:
+        """Turn a record that was read into bytes; it may hold half characters."""
+        return Draft(_encoding.encode_again(record))
+
     def stamp(self, draft: Draft, tail: Tail, *, now_ms: int) -> Stamped:
         """Add nothing."""
         del now_ms

@@ -176,7 +176,10 @@ def find_owner(lock: Path) -> Owner:
 def _read_signature(lock: Path) -> dict[str, Any]:
     with lock.open("rb") as file:
         text = file.read(OWNER_BYTES_MAX)
-    signature: dict[str, Any] = orjson.loads(text) if is_object(text) else {}
+    try:
+        signature: dict[str, Any] = orjson.loads(text) if is_object(text) else {}
+    except ValueError:  # JSON to others, such as with half a character
+        return {}
     return signature
 
 

@@ -36,6 +36,8 @@ class Source:
         self._digest = new_digest()
         self._lines = _lines(digesting(self._digest, read_range(system, content.fd, 0, content.length)))
         self._carried = [_whole(line) for line in islice(self._lines, int(record_format.has_header))]
+        self.largest = 0
+        """How many bytes the longest record that was read has: one that stands there may stay."""
 
     def records(self) -> Iterator[Record]:
         """Give the records, oldest first."""
@@ -45,6 +47,7 @@ class Source:
             if record is None:
                 self._carried.append(content)
             else:
+                self.largest = max(self.largest, len(content))
                 yield record
 
     def take_carried(self) -> list[bytes]:
@@ -63,7 +66,7 @@ class Source:
 class Rewriter:
     """Carries out one `Rewrite` after the other."""
 
-    __slots__ = ("_comparer", "_durable", "_format", "_record_bytes_max", "_system", "_tail", "_waits")
+    __slots__ = ("_comparer", "_durable", "_format", "_line_bytes_max", "_system", "_tail", "_waits")
 
     def __init__(
         self,
@@ -78,7 +81,8 @@ class Rewriter:
         self._comparer = comparer
         self._durable = durable
         self._format = record_format
-        self._record_bytes_max = record_bytes_max
+        self._line_bytes_max = record_bytes_max + record_format.stamp_bytes_max + len(LINE_FEED)
+        """Records that are read have their stamp already."""
         self._tail = Tail()
         self._waits = 0
 
@@ -137,14 +141,14 @@ class Rewriter:
         records = source.records()
         for record in effect.transform(records):
             yield from source.take_carried()
-            yield self._line(record, effect.now_ms)
+            yield self._line(record, effect.now_ms, bytes_max=max(self._line_bytes_max, source.largest))
         for _ in records:
             pass  # what the transform did not want to see is read all the same: is it what we believe?
         yield from source.take_carried()
 
-    def _line(self, record: Record, now_ms: int) -> bytes:
-        draft = self._format.encode(record)
-        if len(draft.line) > self._record_bytes_max + len(LINE_FEED):
+    def _line(self, record: Record, now_ms: int, *, bytes_max: int) -> bytes:
+        draft = self._format.encode_again(record)
+        if len(draft.line) > bytes_max:
             raise RecordError("the transform made a record over record_bytes_max", hint="keep records smaller")
         stamped = self._format.stamp(draft, self._tail, now_ms=now_ms)
         self._tail = self._tail.merge(stamped.tail)

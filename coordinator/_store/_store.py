@@ -182,13 +182,16 @@ class FileStore:
         return self._compare(effect) if isinstance(effect, Compare) else self._sync()
 
     def finish(self, effect: Act, report: Report) -> Report:
-        """End the unfinished foreign line that `report` tells of, and complete the report; it may be torn again."""
+        """End the unfinished foreign line that `report` tells of, and complete the report; it may be torn again.
+
+        But not for ever: a comparison leaves the next unfinished line to the next one, a batch gives up.
+        """
         if isinstance(effect, Append):
             return self._note_sync(self._owned.appender.finish(self._owned.content, effect, report))
         if isinstance(effect, Rewrite) and report.tail is None:
             return self._note_sync(self._go_on(effect, self._look(report, end_torn=True)))
         sync = isinstance(effect, Rewrite) or (isinstance(effect, Compare) and effect.sync)
-        return self._note_sync(self._synced(self._look(report, end_torn=True), sync=sync))
+        return self._note_sync(self._synced(replace(self._look(report, end_torn=True), torn=False), sync=sync))
 
     def _compare(self, effect: Compare) -> Report:
         report = self._synced(Report(self.revision), sync=effect.sync)
@@ -312,6 +315,8 @@ class FileStore:
         with suppress(OSError):  # the last chance of what others appended to a file that ours has displaced
             carry_over(self._system, tools.content)
         report = self._synced(Report(self.revision), sync=effect.sync and tools.content.fd is not None)
+        if tools.durable.failure is not None:
+            report = replace(report, unsynced=(tools.content.synced_length, b"".join(tools.content.unsynced)))
         try:
             tools.content.release()
         except OSError as error:

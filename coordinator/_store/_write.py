@@ -91,11 +91,12 @@ class Appender:
         try:
             torn = self._comparer.compare(content, end_torn=True, into=batch.foreign).torn
             if parked is None or batch.is_stopped:
-                return self._unwritten(content, batch, torn=torn)
+                return self._unwritten(content, batch)  # torn again or not: the next look tells
             if batch.missing:
                 batch.mark_slipped(since=before)
+            batch.rounds += 1
             if torn:
-                return self._park(content, batch)
+                return self._park(content, batch) if batch.rounds < ROUNDS_MAX else self._broken(content, batch)
             return self._write(content, batch) if batch.missing else self._done(content, batch)
         except OSError as error:
             return self._fault(content, batch, Fault.WRITE, error)
@@ -164,9 +165,7 @@ class Appender:
             report = self._write_round(content, batch)
             if report is not None:
                 return report
-        return self._fault(
-            content, batch, Fault.WRITE, OSError(errno.EBUSY, "unfinished lines of others broke every attempt")
-        )
+        return self._broken(content, batch)
 
     def _write_round(self, content: Content, batch: Batch) -> Report | None:
         """Write what is missing; the report if that ends the batch, None if lines are still missing."""
@@ -268,6 +267,10 @@ class Appender:
             return find_lines(self._system, fd, batch.effect.lines, batch.lowest, self._system.fstat(fd).st_size)
         finally:
             self._system.close(fd)
+
+    def _broken(self, content: Content, batch: Batch) -> Report:
+        error = OSError(errno.EBUSY, "unfinished lines of others broke every attempt")
+        return self._fault(content, batch, Fault.WRITE, error)
 
     def _fault(self, content: Content, batch: Batch, fault: Fault, error: OSError) -> Report:
         if fault is not Fault.ROOM and batch.rounds:

@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "fence(annotations)": lambda session: session.writer("chat").fence(annotations=None),
     "fence(timeout)": lambda session: session.writer("chat").fence(timeout="soon"),
     "append_from_thread(timeout)": lambda session: session.writer("chat").append_from_thread({}, timeout="soon"),
+    "writer(half a character)": lambda session: session.writer("\ud83d"),
     "drain(nan)": lambda session: session.drain(float("nan")),
     "parse": lambda _session: Position.parse(None),  # type: ignore[arg-type]
 }

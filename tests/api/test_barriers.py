@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from coordinator import Coordinator, DrainTimeoutError, SessionState, TakeoverError, WriteFailedError
+from coordinator.testing import Interposer
 
-from .desk import BROKEN, NO_ROOM, Desk, check_clear, desk, elsewhere, note, soon, until
+from .desk import BROKEN, NO_ROOM, Desk, Gate, check_clear, desk, elsewhere, note, soon, until
 
 
 @pytest.fixture
@@ -147,3 +148,24 @@ async def test_a_coordinator_drains_all_its_sessions(tmp_path: Path) -> None:
         with pytest.raises(TakeoverError):
             await soon(coordinator.drain())
         await sessions[0].reopen()
+
+
+async def test_a_coordinator_drains_beside_somebody_who_closes(tmp_path: Path) -> None:
+    """A session that is closed meanwhile was drained by that."""
+    interposer, gate = Interposer(), Gate()
+    async with Coordinator() as coordinator:
+        coordinator._system = interposer  # type: ignore[assignment]
+        sessions = [await coordinator.open(tmp_path / f"{number}.jsonl") for number in range(3)]
+        pending = [session.writer("w").append_nowait({}) for session in sessions]
+        await soon(coordinator.drain())
+        interposer.before("close", gate)
+        closing = elsewhere(sessions[1].aclose())
+        try:
+            await gate.reached()  # by then its queue is not served any more
+            draining = elsewhere(coordinator.drain())
+            await asyncio.sleep(0)
+            assert not draining.done()
+        finally:
+            gate.open()
+        await soon(asyncio.gather(draining, closing))
+        assert all(receipt.done for receipt in pending)

@@ -11,9 +11,12 @@ import anyio
 import pytest
 
 from coordinator import (
+    PI,
     Change,
     ClosedError,
+    Coordinator,
     DrainTimeoutError,
+    Durability,
     FenceTimeoutError,
     Limits,
     Outcome,
@@ -21,10 +24,10 @@ from coordinator import (
     TakeoverError,
     WriteFailedError,
 )
-from coordinator.testing import foreign_append
+from coordinator.testing import Interposer, foreign_append
 from tests.support.chain import check_chain
 
-from .desk import BROKEN, NO_ROOM, Desk, check_clear, desk, elsewhere, note, soon, texts_of, until
+from .desk import BROKEN, NO_ROOM, Desk, Gate, check_clear, desk, elsewhere, note, soon, texts_of, until
 
 FOREIGN = b'{"type":"custom","id":"foreign","parentId":null}\n'
 
@@ -392,3 +395,67 @@ async def test_who_was_told_in_the_body_is_not_told_again(home: Desk, monkeypatc
             with pytest.raises(WriteFailedError):
                 await soon(fence.check())
     await home.session.reopen()
+
+
+async def test_a_reply_that_a_failed_sync_has_put_at_risk_is_told_at_leaving(home: Desk) -> None:
+    """It was written and compared; that it is durable can no longer be promised, so the turn does not end quietly."""
+    with pytest.raises(WriteFailedError) as caught:
+        async with home.chat.fence() as fence:
+            await fence.append(note("reply"))
+            home.fail("sync", BROKEN)
+            with pytest.raises(WriteFailedError):
+                await soon(home.session.sync())
+    check_clear(caught.value, home.path)
+    await home.session.reopen()
+    assert home.texts() == ["before", "reply"]
+
+
+async def test_a_reply_that_is_durable_already_is_not_put_in_doubt_by_what_fails_later(home: Desk) -> None:
+    """The turn has what it wanted; whoever wrote later is told of the failure."""
+    async with home.chat.fence() as fence:
+        await fence.append(note("reply"))
+        await home.session.sync()
+        home.fail("write", BROKEN)
+        with pytest.raises(WriteFailedError):
+            await soon(home.session.writer("other").append(note("kept")))
+    await home.session.reopen()
+    assert home.texts() == ["before", "reply", "kept"]
+
+
+async def test_a_timeout_covers_taking_a_parked_file_back(tmp_path: Path) -> None:
+    """However slow the disk is on which it lies."""
+    interposer = Interposer()
+    async with Coordinator(durability=Durability.NONE, limits=Limits(open_files_max=2)) as coordinator:
+        coordinator._system = interposer  # type: ignore[assignment]
+        session, other = [await coordinator.open(tmp_path / name, format=PI) for name in ("a.jsonl", "b.jsonl")]
+        for each in (session, other):
+            await each.writer("chat").append(note("x"))
+        await until(lambda: session.state is SessionState.PARKED)
+        gate = Gate()
+        interposer.before("lstat", gate)
+        try:
+            with pytest.raises(FenceTimeoutError) as caught:
+                async with session.writer("chat").fence(timeout=0.01):
+                    pytest.fail("entered before the file was there")
+            check_clear(caught.value, session.path)
+        finally:
+            gate.open()
+        async with session.writer("chat").fence(timeout=20) as fence:
+            await fence.append(note("reply"))
+
+
+@pytest.mark.parametrize("answer", [asyncio.CancelledError(), SystemExit(), "awaitable"], ids=repr)
+async def test_whatever_accept_does_no_record_is_lost(home: Desk, answer: object) -> None:
+    """It is asked in the middle of taking in a report: raising means no, and so does what somebody has to await."""
+    future = asyncio.get_running_loop().create_future()
+
+    def accept(_record: object) -> bool:
+        if isinstance(answer, BaseException):
+            raise answer
+        return future  # type: ignore[return-value]
+
+    with pytest.raises(TakeoverError):
+        async with home.chat.fence(accept=accept):
+            foreign_append(home.path, FOREIGN)
+            await soon(home.chat.append(note("ours")))
+    assert home.texts() == ["before", "ours"]

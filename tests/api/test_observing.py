@@ -12,23 +12,27 @@ import structlog
 
 from coordinator import (
     PI,
+    PLAIN,
     Change,
     Coordinator,
     CoordinatorStatistics,
+    Durability,
     Event,
     Limits,
     QueueFullError,
     RecordError,
+    Session,
     SessionState,
     SessionStatistics,
     TakeoverError,
+    WriteFailedError,
 )
 from coordinator._core._tickets import Ticket
 from coordinator._waiting import wait
 from coordinator.observers import log_events
 from coordinator.testing import foreign_append
 
-from .desk import desk, elsewhere, note, soon, until
+from .desk import BROKEN, NO_ROOM, desk, elsewhere, note, soon, texts_of, until
 
 FOREIGN = b'{"type":"custom","id":"foreign","parentId":null}\n'
 
@@ -224,3 +228,111 @@ async def test_without_an_observer_nothing_is_said(session_path: Path, capfd: py
         foreign_append(session_path, FOREIGN)
         await home.chat.append(note("y"))
     assert capfd.readouterr() == ("", "")
+
+
+async def test_an_error_of_a_stopped_session_that_nobody_awaits_reaches_the_observers_too(session_path: Path) -> None:
+    """Its record is kept; whoever has the receipt may never ask for it."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("x"))
+        session_path.unlink()
+        with pytest.raises(TakeoverError):
+            await home.chat.append(note("told"))
+        assert home.told("answer_unheard") == []
+        home.chat.append_nowait(note("untold"))
+        await home.chat.submit(note("untold"))
+        assert len(home.told("answer_unheard")) == 2
+        await home.session.reopen()
+
+
+async def test_held_records_are_counted_until_they_are_written(session_path: Path) -> None:
+    """On a full disk they wait in the queue when the fence is over."""
+    async with desk(session_path) as home:
+        await home.chat.append(note("before"))
+        async with home.chat.fence():
+            pending = home.later.append_nowait(note("held"))
+            counts = home.session.statistics()
+            assert (counts.held_records, counts.queued_records, counts.queued_bytes) == (1, 0, 0)
+            for _ in range(1000):
+                home.fail("write", NO_ROOM)
+        await until(lambda: home.session.state is SessionState.STALLED)
+        counts = home.session.statistics()
+        assert (counts.held_records, counts.queued_records, counts.queued_bytes > 0) == (0, 1, True)
+        home.interposer._before["write"].clear()
+        await soon(home.session.reopen())
+        await soon(pending)
+        assert home.session.statistics().queued_records == 0
+
+
+async def test_damage_that_is_adopted_is_counted(session_path: Path) -> None:
+    """As that which was there at opening is."""
+    session_path.write_bytes(b"{}\nnonsense\n")
+    async with desk(session_path, format=PLAIN) as home:
+        assert home.session.statistics().damaged_lines == 1
+        foreign_append(session_path, b"more nonsense\n")
+        await soon(home.chat.append({"n": 1}))
+        assert home.session.statistics().damaged_lines == 2
+        session_path.write_bytes(b"{}\n")
+        with pytest.raises(TakeoverError):
+            await soon(home.chat.append({"n": 2}))
+        await home.session.reopen()
+        assert home.session.statistics().damaged_lines == 0
+
+
+async def test_a_kept_record_that_stands_there_counts_as_written(session_path: Path) -> None:
+    """`reopen` does not write it again."""
+    async with desk(session_path, durability=Durability.ALWAYS) as home:
+        first = await home.chat.append(note("x"))
+        home.fail("position", BROKEN)
+        with pytest.raises(WriteFailedError):
+            await soon(home.chat.append(note("stands")))
+        result = await soon(home.session.reopen())
+        assert (len(result.skipped), len(result.written)) == (1, 0)
+        counts = home.session.statistics().writers["chat"]
+        assert (counts.written_records, counts.written_bytes) == (2, session_path.stat().st_size - first.offset)
+
+
+async def test_an_observer_cannot_cancel_an_append(session_path: Path) -> None:
+    """What it raises is counted, whatever it is."""
+
+    def broken(event: Event) -> None:
+        if event.name == "records_written":
+            raise asyncio.CancelledError
+
+    async with Coordinator(observers=[broken]) as coordinator:
+        writer = (await coordinator.open(session_path, format=PI)).writer("w")
+        for _ in range(3):  # the third is written before the call returns
+            await soon(writer.append(note("x")))
+        assert coordinator.statistics().observer_failures == 3
+
+
+def test_an_interrupt_that_comes_out_of_an_observer_leaves_nobody_waiting(session_path: Path) -> None:
+    """It ends the loop; whoever runs the loop again to clean up finds everything as it was told."""
+    heard: list[str] = []
+    sessions: list[Session] = []
+    drains: list[asyncio.Task[None]] = []
+
+    def interrupted(event: Event) -> None:
+        heard.append(event.name)
+        if heard.count("records_written") == 1 and event.name == "records_written":
+            raise SystemExit
+
+    coordinator = Coordinator(observers=[interrupted])
+
+    async def begin() -> None:
+        await coordinator.start()
+        sessions.append(await coordinator.open(session_path, format=PI))
+        sessions[0].writer("w").append_nowait(note("1"))
+        drains.append(asyncio.create_task(sessions[0].drain()))
+        await drains[0]
+
+    async def clean_up() -> None:
+        await soon(drains[0])
+        await soon(sessions[0].writer("w").append(note("2")))
+        await soon(coordinator.aclose())
+
+    with asyncio.Runner() as runner:
+        with pytest.raises(SystemExit):
+            runner.run(begin())
+        runner.run(clean_up())
+    assert texts_of(session_path) == ["1", "2"]
+    assert heard[-1] == "session_closed"

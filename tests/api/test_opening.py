@@ -128,3 +128,34 @@ async def test_entries_name_their_writer_until_the_session_is_closed(session_pat
         assert [entry.writer for entry in entries] == [None, "chat"]
         assert (entries[1].offset, entries[1].size) == (receipt.offset, receipt.size)
         assert [entry.record["data"]["text"] async for entry in home.session.records(entries[0].position)] == ["new"]
+
+
+async def test_who_opens_beside_somebody_who_closes_has_an_open_session(session_path: Path) -> None:
+    """The first of two who share one opening may have closed it before the second is told."""
+
+    async def brief() -> None:
+        await (await coordinator.open(session_path, format=PI)).aclose()
+
+    async def steady(text: str) -> None:
+        session = await coordinator.open(session_path, format=PI)
+        assert session.state is SessionState.OPEN
+        await session.writer(text).append(note(text))
+        await session.aclose()
+
+    async with Coordinator() as coordinator:
+        await soon(asyncio.gather(brief(), steady("1"), brief(), steady("2")))
+    assert sorted(texts_of(session_path)) == ["1", "2"]
+
+
+async def test_who_is_stopped_while_opening_takes_nothing_from_another(session_path: Path) -> None:
+    """What was opened for both is given back only if nobody uses it by then."""
+    async with Coordinator() as coordinator:
+        stopping = elsewhere(coordinator.open(session_path, format=PI))
+        staying = elsewhere(coordinator.open(session_path, format=PI))
+        await asyncio.sleep(0)
+        stopping.cancel()
+        session = await soon(staying)
+        await soon(session.writer("w").append(note("x")))
+        await until(stopping.done)
+        assert session.state is SessionState.OPEN
+    assert texts_of(session_path) == ["x"]

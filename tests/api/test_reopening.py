@@ -27,7 +27,7 @@ from coordinator._core._tickets import Ticket
 from coordinator._waiting import wait
 from tests.support.chain import check_chain, read_session
 
-from .desk import BROKEN, Desk, check_clear, desk, note, snapshot, soon, until
+from .desk import BROKEN, NO_ROOM, Desk, check_clear, desk, note, snapshot, soon, until
 
 
 @pytest.fixture
@@ -248,3 +248,49 @@ async def test_what_stopped_it_again_is_said_again(home: Desk) -> None:
         await soon(home.session.reopen())
     await soon(home.session.reopen())
     assert home.texts() == ["3"]
+
+
+async def test_a_header_with_half_a_character_is_made_anew(session_path: Path) -> None:
+    """A session manager in JavaScript may have cut the name of a directory: orjson reads it, and cannot write it."""
+    header = b'{"type":"session","version":3,"id":"one","timestamp":"2026-05-20T08:00:00.000Z","cwd":"/cut \\ud83d"}\n'
+    session_path.write_bytes(header)
+    async with desk(session_path) as home:
+        session_path.unlink()
+        await keep(home, "kept")
+        await soon(home.session.reopen())
+    assert session_path.read_bytes().startswith(header)
+    assert home.texts() == ["kept"]
+
+
+async def test_a_batch_that_cannot_be_made_fails_the_session_and_loses_nothing(
+    home: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a format raises: nobody is left without an answer."""
+    with monkeypatch.context() as broken:
+        broken.setattr("coordinator._formats._pi.PiFormat.stamp", lambda *_, **__: 1 / 0)
+        with pytest.raises(WriteFailedError) as caught:
+            await soon(home.chat.append(note("3")))
+        assert caught.value.outcome is Outcome.KEPT
+        assert isinstance(caught.value.__cause__, OSError)
+    await soon(home.session.reopen())
+    assert home.texts() == ["1", "2", "3"]
+
+
+async def test_trying_a_full_disk_again_and_again_leaves_one_timer(home: Desk) -> None:
+    """Each handler may call `reopen`; none of them begins a chain of attempts of its own."""
+    for _ in range(1000):
+        home.fail("write", NO_ROOM)
+    pending = home.chat.append_nowait(note("3"))
+    await until(lambda: home.session.state is SessionState.STALLED)
+    driver, timers = home.session._engine.driver, list[asyncio.TimerHandle]()
+    for _ in range(20):
+        await until(lambda: driver._retry)
+        assert driver._retry is not None
+        timers.append(driver._retry)
+        attempts = home.interposer.calls.count("write")
+        await soon(home.session.reopen())
+        await until(lambda: home.interposer.calls.count("write") > attempts)  # noqa: B023
+    assert sum(not timer.cancelled() for timer in timers) <= 1
+    home.interposer._before["write"].clear()
+    await soon(home.session.reopen())
+    await soon(pending)

@@ -335,3 +335,18 @@ def test_a_coordinator_may_be_started_again_in_another_loop(session_path: Path) 
     asyncio.run(run())
     asyncio.run(run())
     assert len(session_path.read_bytes().splitlines()) == 2
+
+
+async def test_a_receipt_is_awaited_in_its_own_loop(home: Desk) -> None:
+    """In another one it would never come: that is said at once."""
+
+    async def foreign() -> None:
+        with pytest.raises(RuntimeError) as caught:
+            await soon(pending)
+        check_clear(caught.value, home.path)
+
+    with home.gate() as gate:
+        pending = home.chat.append_nowait(note("x"))
+        await gate.reached()
+        await asyncio.to_thread(asyncio.run, foreign())
+    await soon(pending)

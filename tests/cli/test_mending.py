@@ -287,3 +287,60 @@ asyncio.run(close_in_trouble(sys.argv[1]))
     assert not os.path.exists(session_path)
     assert run("recover", session_path, "--create", "--format", "pi").exit_code == 0
     assert customs(session_path) == [2, 3]
+
+
+def test_what_stands_in_the_file_all_the_same_is_not_appended_again(run: Run, session_path: Path) -> None:
+    """A write whose sync has failed is in doubt; so is a record that only a cache may have: looking decides."""
+    script = """
+import asyncio, errno, sys
+from coordinator import PLAIN, CoordinatorError, Durability
+from coordinator.testing import Interposer, open_session
+
+def broken():
+    raise OSError(errno.EIO, "broken")
+
+async def close_in_trouble(path):
+    interposer = Interposer()
+    try:
+        async with open_session(path, format=PLAIN, durability=Durability.FENCE, interposer=interposer) as session:
+            chat = session.writer("chat")
+            for _ in range(2):
+                await chat.append({"n": 1})
+            interposer.before("sync", broken)
+            await asyncio.gather(session.sync(), return_exceptions=True)
+            await chat.append({"n": 1})
+    except CoordinatorError as error:
+        print(error.hint)
+
+asyncio.run(close_in_trouble(sys.argv[1]))
+"""
+    command = [sys.executable, "-c", script, str(session_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert session_path.read_bytes() == b'{"n":1}\n' * 2
+    (answer,) = objects(run("recover", session_path, "--json"))
+    assert (answer["appended"], answer["already_there"]) == (1, 2)
+    assert session_path.read_bytes() == b'{"n":1}\n' * 3
+
+
+def test_a_recovery_that_was_cut_short_does_not_take_what_it_has_appended_for_what_was_tried(
+    run: Run, session_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two equal records one was tried and is gone: the copy that was appended for the other stands for one only."""
+    write_lines(session_path, {"n": 0})
+    line = '{"n":1}\n'
+    rows = [{"writer": "w", "reason": "r", "record": {"n": 1}, "offset": 8, "tried": line}]
+    rows += [{"writer": "w", "reason": "r", "record": {"n": 1}}]
+    write_lines(session_path.with_name(f"{session_path.name}.unwritten-{STAMP}"), *rows)
+
+    def fail(_side_file: Path) -> Path:
+        raise PathError("killed here")
+
+    with monkeypatch.context() as killed:
+        killed.setattr(_recovery, "_rename", fail)
+        assert run("recover", session_path, "--format", "plain").exit_code == 2
+    whole = session_path.read_bytes()
+    assert whole == b'{"n": 0}\n' + line.encode() * 2
+    session_path.write_bytes(whole.removesuffix(line.encode()))
+    assert run("recover", session_path, "--format", "plain").exit_code == 0
+    assert session_path.read_bytes() == whole

@@ -209,3 +209,12 @@ def test_following_ends_with_the_keyboard_and_that_is_fine(session_path: Path, f
     assert next_id(follower) == "b"
     follower.send_signal(signal.SIGINT)
     assert follower.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("depth", [300, 900, 1020])
+@pytest.mark.parametrize("command", ["show", "check", "stats", "who"])
+def test_a_record_of_any_depth_is_no_obstacle(run: Run, session_path: Path, command: str, depth: int) -> None:
+    """What can be parsed may be nested more deeply than what can be written."""
+    session_path.write_bytes(b'{"a":1}\n' + b'{"a":' * depth + b"1" + b"}" * depth + b"\n")
+    for options in ([], ["--json"]):
+        assert run(command, session_path, *options).exit_code in (0, 1)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from coordinator._core._effects import Append, Effect
+from coordinator._core._endings import Unwritten
 from coordinator._core._errors import CoordinatorError, TakeoverError
 from coordinator._core._invariants import check
 from coordinator._core._running import Comparison
 from coordinator._core._tickets import Group, Stage, Ticket
 from coordinator._core._turns import FenceState
-from coordinator._core._values import Change, Outcome, Record
+from coordinator._core._values import Change, Outcome
 
 from .chained import FOREIGN, identity
 from .disk import Job
@@ -261,9 +263,9 @@ class Truth:
         vars(self).update(vars(Truth()))
         self.accepted, self.answers = left, dict.fromkeys(left, "written")
 
-    def put_aside(self, rows: list[tuple[str, Record]]) -> None:
+    def put_aside(self, rows: list[Unwritten]) -> None:
         """Note what closing could not write."""
-        self.aside += [record["id"] for _, record in rows]
+        self.aside += [json.loads(row.record)["id"] for row in rows]
 
     def end(self, world: World) -> None:
         """Judge a world in which nothing happens any more: what was accepted is in the file, or aside, or was told."""

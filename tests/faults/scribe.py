@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from coordinator import PI, Coordinator, CoordinatorError, Durability, Limits, Session, _coordinator
+from coordinator import PI, Coordinator, CoordinatorError, Durability, Limits, Session, _threads
 
 from .victim import compacted, note
 
@@ -197,5 +197,5 @@ def _say(answer: Mapping[str, Any]) -> None:
 
 if __name__ == "__main__":
     # What injects faults counts calls by thread: with one thread its counts are those of the process.
-    _coordinator.IO_THREADS_MAX = 1
+    _threads.THREADS_MAX = 1
     asyncio.run(obey(Path(sys.argv[1]), Durability(sys.argv[2])))

@@ -7,6 +7,7 @@ from .mechanisms import MECHANISMS
 from .mutant import Mutant
 from .promises import PROMISES
 from .proof import PROOF
+from .review import REVIEW
 from .scenarios import SCENARIOS
 
-ALL: tuple[Mutant, ...] = (*SCENARIOS, *CLASSICS, *PROMISES, *PROOF, *MECHANISMS)
+ALL: tuple[Mutant, ...] = (*SCENARIOS, *CLASSICS, *PROMISES, *PROOF, *MECHANISMS, *REVIEW)

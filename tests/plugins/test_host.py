@@ -350,3 +350,54 @@ def test_the_first_party_plugins_use_public_names_only() -> None:
         if "coordinator._" in line or line.startswith(("from coordinator.", "import coordinator."))
     ]
     assert private == []
+
+
+async def test_closing_goes_on_to_its_end_when_nobody_waits_for_it_any_more() -> None:
+    """Stopping whoever closes a coordinator must not leave the tasks of its plugins behind."""
+    ended, ending, go_on = [], asyncio.Event(), asyncio.Event()
+
+    class Worker:
+        @hookimpl
+        def coordinator_started(self, spawn):
+            spawn(self.work())
+
+        async def work(self):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ending.set()
+                await go_on.wait()
+                ended.append(1)
+
+    coordinator = Coordinator(plugins=[Worker()])
+    await coordinator.start()
+    await until(lambda: coordinator.statistics().plugins["Worker"].tasks == 1)
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(coordinator.aclose())
+    await ending.wait()
+    closing.cancel()
+    await until(closing.done)
+    assert closing.cancelled()
+    go_on.set()
+    await coordinator.aclose()
+    assert ended == [1]
+    with pytest.raises(ClosedError):
+        await coordinator.drain()
+
+
+async def test_a_plugin_may_close_the_coordinator_from_its_own_task(session_path) -> None:
+    """It waits for the end of all tasks but its own."""
+    over = []
+
+    class Guard:
+        @hookimpl
+        def coordinator_started(self, coordinator, spawn):
+            spawn(self.work(coordinator))
+
+        async def work(self, coordinator):
+            await coordinator.aclose()
+            over.append(1)
+
+    coordinator = Coordinator(plugins=[Guard()])
+    await coordinator.start()
+    await until(lambda: over)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 from coordinator._core._effects import Act, Report
+from coordinator._core._endings import Unwritten
 from coordinator._store import FileStore
 from coordinator._store._compare import Comparer
 
@@ -83,11 +84,11 @@ CLOCK = SimpleNamespace(
     time=lambda: EPOCH_SECONDS + _now(), monotonic=_now, perf_counter=_now,
     time_ns=lambda: int((EPOCH_SECONDS + _now()) * 1e9),
 )  # fmt: skip
-UNWRITTEN: list[tuple[str, dict[str, Any]]] = []
+UNWRITTEN: list[Unwritten] = []
 """What was put aside when a session was closed or told to discard."""
 
 
-async def _put_aside(path: Path, rows: Any, *, reason: str) -> Path:
+async def _put_aside(path: Path, rows: Sequence[Unwritten], *, reason: str) -> Path:
     del reason
     UNWRITTEN.extend(rows)
     return path.with_name("unwritten")
@@ -119,7 +120,7 @@ class _NoPlugins:
 
 
 REPLACED: dict[str, Callable[..., Any] | SimpleNamespace] = {
-    "coordinator._coordinator.ThreadPoolExecutor": SimulatedExecutor,
+    "coordinator._coordinator.Threads": SimulatedExecutor,
     "coordinator._coordinator.session_path": _as_given,
     "coordinator._store._store.session_path": _as_given,
     "coordinator._store._store.prepare_directory": lambda *_, **__: [],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import Any
+
+from coordinator._core._endings import Unwritten
 
 from .truth import Truth
 from .world import World
@@ -13,11 +15,11 @@ GROWING = ("append", "append friend", "append two", "replace more")
 GONE = "not written"
 
 
-def judge(world: World, truth: Truth, unwritten: list[tuple[str, dict[str, Any]]]) -> None:
+def judge(world: World, truth: Truth, unwritten: list[Unwritten]) -> None:
     """Judge a life that ended well."""
     content = _content(truth)
     names = Counter(truth.foreigner.lines.own_names(content))
-    aside = Counter(str(record["n"]) for _, record in unwritten)
+    aside = Counter(str(json.loads(row.record)["n"]) for row in _to_recover(unwritten, content))
     for name, fate in truth.fates.items():
         # What stands in a file that nobody can open was put aside too.
         there = max(names[name], aside[name]) if truth.is_hopeless else names[name] + aside[name]
@@ -52,6 +54,20 @@ def _content(truth: Truth) -> bytes:
     content = bytes(truth.file.data)
     assert truth.is_hopeless or content.endswith(b"\n"), "the file does not end with a line feed"
     return content
+
+
+def _to_recover(unwritten: list[Unwritten], content: bytes) -> list[Unwritten]:
+    """Return what recovering would append: what was put aside, but for lines that stand where they were tried."""
+    missing, taken = list[Unwritten](), Counter[bytes]()
+    for row in unwritten:
+        standing = (
+            0 if row.tried is None else [line + b"\n" for line in content[row.offset :].split(b"\n")].count(row.tried)
+        )
+        if row.tried is not None and taken[row.tried] < standing:
+            taken[row.tried] += 1
+        else:
+            missing.append(row)
+    return missing
 
 
 def _judge_order(truth: Truth, content: bytes) -> None:

@@ -263,3 +263,11 @@ def test_of_many_openers_one_wins(session_path: Path, hold: Callable[[Path], Hol
     for opener in openers:
         opener.communicate()
     assert sorted(answers) == ["", "", "", "held\n"]
+
+
+@pytest.mark.parametrize("content", [b'{"pid":"\\ud83d"}', b"[", b"\xff", b'{"pid":' + b"[" * 900], ids=repr)
+def test_a_lock_file_with_anything_in_it_names_nobody(session_path: Path, content: bytes) -> None:
+    """Whoever has written into it: refusing the session must not fail over that."""
+    lock = lock_path(session_path)
+    lock.write_bytes(content)
+    assert find_owner(lock).pid is None

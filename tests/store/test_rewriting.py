@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from coordinator import PI, Change, Record
+from coordinator import PI, Change, Record, RecordError
 from coordinator._core._effects import Compare, Fault, Report, Rewrite
 from coordinator._store._system import System
 
@@ -265,3 +265,44 @@ def test_an_empty_file_is_not_rewritten(new_desk: OpenDesk, session_path: Path) 
     desk.open()
     assert rewrite(desk, lambda records: [*records, {"made": "up"}]).refused is None
     assert desk.content == b""
+
+
+def test_what_can_stand_in_a_file_can_be_rewritten(new_desk: OpenDesk, session_path: Path) -> None:
+    """Half characters that JavaScript leaves, and nesting that an encoder refuses: a compaction must not fail on it."""
+    nested = b'{"a":' * 300 + b"1" + b"}" * 300
+    lines = [rb'{"text":"cut \ud83d","more":"\u00e9 \ud83d\ude00"}', nested, b'{"a":1}']
+    session_path.write_bytes(b"".join(line + b"\n" for line in lines))
+    desk = new_desk()
+    desk.open()
+    assert rewrite(desk, lambda records: records).refused is None
+    expected = [rb'{"text":"cut \ud83d","more":"' + "é 😀".encode() + b'"}', *lines[1:]]
+    assert desk.content.split(b"\n")[:-1] == expected
+
+
+def test_a_record_as_large_as_allowed_can_be_rewritten_with_its_stamp(new_desk: OpenDesk, session_path: Path) -> None:
+    """Stamping has made it longer than it was when it was accepted."""
+    header = b'{"type":"session","version":3,"id":"one","timestamp":"2026-05-20T08:00:00.000Z","cwd":"/"}\n'
+    stamp = b'"id":"%b","parentId":null,"timestamp":"2026-05-20T08:00:00.000Z",' % (b"f" * 24)
+    session_path.write_bytes(header + b'{%b"type":"x","y":"%b"}\n' % (stamp, b"z" * 60))
+    desk = new_desk(record_format=PI, record_bytes_max=100)
+    desk.open()
+    assert rewrite(desk, lambda records: [{**record, "y": "z" * 80} for record in records]).refused is None
+    assert desk.content == header + b'{%b"type":"x","y":"%b"}\n' % (stamp, b"z" * 80)
+    assert rewrite(desk, lambda records: [{**record, "y": "z" * 200} for record in records]).refused is not None
+
+
+def test_a_record_over_the_limit_that_stands_there_may_stay(new_desk: OpenDesk, session_path: Path) -> None:
+    """Somebody else wrote it; only what is larger than all that was there is refused."""
+    session_path.write_bytes(b'{"y":"' + b"z" * 1000 + b'"}\n')
+    desk = new_desk(record_bytes_max=100)
+    desk.open()
+    assert rewrite(desk, lambda records: records).refused is None
+    assert rewrite(desk, lambda records: [{"y": "z" * 1001}]).refused is not None
+
+
+@pytest.mark.parametrize("record", [{1: "a number as a key"}, {"a": object()}, {"a": float("inf")}], ids=repr)
+def test_what_no_file_can_hold_is_refused_by_a_rewrite(desk: Desk, record: Record) -> None:
+    """Written in spite of that it would not be what was given."""
+    before = desk.content
+    assert isinstance(rewrite(desk, lambda _: [record]).refused, RecordError)
+    assert desk.content == before

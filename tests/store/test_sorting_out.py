@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coordinator import Change
-from coordinator._core._effects import Placement
+from coordinator._core._effects import Append, Compare, Fault, Placement
 
 from .conftest import Desk, OpenDesk
 from .scripted import append_to
@@ -152,12 +152,43 @@ def test_a_torn_line_is_not_ended_where_another_begins(desk: Desk) -> None:
     report = desk.begin_append(OWN[0])
     desk.system.act_at("position", append_to(desk.path, FOREIGN[:5]))
     report = desk.finish_append(report, OWN[0])
-    assert report.torn
+    assert (report.written, report.torn) == (None, False)
+    assert desk.begin_append(OWN[0]).torn
     append_to(desk.path, FOREIGN[5:])()
-    report = desk.finish_append(report, OWN[0])
-    assert not report.torn
     assert desk.content.endswith(b'{"first\n' + FOREIGN)
+    assert desk.append(OWN[0]).written is None
     assert desk.append(OWN[0]).written is not None
+
+
+def _goes_on(desk: Desk) -> None:
+    """Let somebody begin another line whenever ours has ended the last one."""
+
+    def begin() -> None:
+        append_to(desk.path, b'{"more')()
+        desk.system.act_at("position", begin)
+
+    desk.system.act_at("position", begin)
+
+
+def test_a_fence_does_not_wait_for_ever_beside_a_writer_that_never_ends_its_lines(desk: Desk) -> None:
+    """The line that was ended is a takeover already; the next one is left to the next look."""
+    append_to(desk.path, b'{"half')()
+    _goes_on(desk)
+    effect = Compare(desk.store.revision)
+    report = desk.store.finish(effect, desk.store.perform(effect))
+    assert ([foreign.change for foreign in report.foreign], report.torn) == ([Change.TORN], False)
+
+
+def test_a_batch_gives_up_beside_a_writer_that_never_ends_its_lines(desk: Desk) -> None:
+    """After many attempts it is kept, and the disk is said to be in use: nobody waits for ever."""
+    append_to(desk.path, b'{"half')()
+    _goes_on(desk)
+    effect = Append(desk.store.revision, OWN, insist=True)
+    report, waits = desk.store.perform(effect), 0
+    while report.torn:
+        report, waits = desk.store.finish(effect, report), waits + 1
+        assert waits <= 64
+    assert (report.written, report.fault) == (None, Fault.WRITE)
 
 
 def test_a_file_that_is_cut_while_we_end_a_line_is_truncated(desk: Desk) -> None:

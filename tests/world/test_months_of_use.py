@@ -116,3 +116,36 @@ async def test_the_first_append_to_a_file_of_any_size_is_quick_and_a_fence_reads
     growth_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
     record_property("growth_mib", growth_kib // 1024)
     assert growth_kib <= 64 * 1024
+
+
+async def test_writers_that_were_closed_are_forgotten(session_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may name one for each request; those in use stay, and so do the counts of the last ones."""
+    monkeypatch.setattr("coordinator._authors.NAMES_MAX", 2000)
+    async with Coordinator() as coordinator:
+        session = await coordinator.open(session_path)
+        steady = session.writer("steady")
+        for number in range(5000):
+            writer = session.writer(f"request {number}")
+            await writer.append({"n": number})
+            writer.close()
+        assert len(session.statistics().writers) <= 1024
+        assert session.writer("steady") is steady
+        assert session.statistics().writers["request 4999"].written_records == 1
+        assert len(coordinator._names) <= 2000
+        writers = [entry.writer async for entry in session.records()]
+        assert writers[:2] == ["request 0", "request 1"]
+        assert writers[-1] is None
+
+
+async def test_sessions_that_cannot_be_parked_do_not_keep_others_from_it(tmp_path: Path) -> None:
+    """Those that somebody follows stay open; they must not be all that is ever looked at."""
+    async with Coordinator(durability=Durability.NONE, limits=Limits(open_files_max=20)) as coordinator:
+        sessions = [await coordinator.open(tmp_path / f"{number}.jsonl") for number in range(100)]
+        following = [asyncio.ensure_future(anext(session.records(follow=True), None)) for session in sessions[:70]]
+        await asyncio.sleep(0)
+        for _ in range(5):
+            for session in sessions[70:]:
+                await session.writer("w").append({})
+            await coordinator.drain()
+        assert sum(session.state is SessionState.PARKED for session in sessions[70:]) >= 20
+    await asyncio.wait_for(asyncio.gather(*following), 20)
