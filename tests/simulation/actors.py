@@ -141,7 +141,7 @@ class Actor:
                 states.append(fence._state)
                 self.truth.entered([pending for _, pending in handed_over], before)
                 await self._turn(fence, how, reply)
-            self.truth.left_whole(states[0])
+            self.truth.left_whole(states[0], reply)
         except TakeoverError as error:
             if states:
                 self.truth.taken_over(error, states[0])
