@@ -58,7 +58,7 @@ class Indexing(Workload):
 
     def __init__(self, megabytes: int) -> None:
         self.name = f"W8i:{megabytes}"
-        self.title = f"check all ids of {megabytes} MB; limit: find the ids only; plain: json.loads of every line"
+        self.title = f"check all ids of {megabytes} MB; limit: find them; floor: in blocks; plain: json.loads of each"
         self._megabytes = megabytes
 
     def is_of(self, scale: Scale) -> bool:
