@@ -55,6 +55,10 @@ class Reopening:
 
     async def _run(self, *, discard: bool, create: bool) -> Reopened:
         discarded, side_file = await self._discard() if discard else (0, None)
+        if self._machine.state is SessionState.CLOSED:
+            error = self._machine.closed_error()
+            error.hint = error.hint if side_file is None else f"{discarded} discarded records are in {side_file}"
+            raise error
         kept = list(self._machine.inbox.groups())
         records = sum(len(group.drafts) for group in kept)
         ticket = request_reopen(self._machine, create=create)
@@ -79,10 +83,6 @@ class Reopening:
             side_file = await self._write_aside(rows) if rows else None
             for group in groups:
                 drop(self._machine, group)
-        if self._machine.state is SessionState.CLOSED:
-            error = self._machine.closed_error()
-            error.hint = error.hint if side_file is None else f"{len(rows)} discarded records are in {side_file}"
-            raise error
         return len(rows), side_file
 
     async def _write_aside(self, rows: Sequence[Unwritten]) -> Path:

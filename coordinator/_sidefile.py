@@ -19,11 +19,12 @@ from ._core._endings import Unwritten
 async def write_unwritten(path: Path, rows: Sequence[Unwritten], *, reason: str) -> Path:
     """Write records as JSON lines beside the session file, durably, all of them or none; return the new file's path.
 
-    A row has writer, reason and record; `tried` and `offset` are there if its write was tried: the very line, and from
-    where on it may stand in the session file all the same. The file's name never ends in `.jsonl`, so that no reader
+    A row has writer, reason and record. If its write was tried, `tried` is the very line, which may stand in the
+    session file all the same, between `offset` and `end`. The file's name never ends in `.jsonl`, so that no reader
     takes it for a session. Raises `OSError`, and then there is no such file.
     """
-    content = b"".join(_line(row, reason) for row in rows)
+    end = await _size_of(path)
+    content = b"".join(_line(row, reason, end) for row in rows)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     number = 0
     while True:
@@ -50,12 +51,19 @@ async def _write_whole(file: AsyncBufferedIOBase, target: Path, content: bytes) 
         raise
 
 
-def _line(row: Unwritten, reason: str) -> bytes:
+async def _size_of(path: Path) -> int:
+    try:
+        return int((await aiofiles.os.stat(path)).st_size)
+    except OSError:
+        return 0
+
+
+def _line(row: Unwritten, reason: str, end: int) -> bytes:
     # The record is put in as it was encoded: it may be nested as deeply as an encoder goes.
     about = json.dumps({"writer": row.writer, "reason": reason}, separators=(",", ":")).encode()
     tried = b""
     if row.tried is not None:
-        tried = b',"offset":%d,"tried":%b' % (row.offset, json.dumps(row.tried.decode()).encode())
+        tried = b',"offset":%d,"end":%d,"tried":%b' % (row.offset, end, json.dumps(row.tried.decode()).encode())
     return b'%b,"record":%b%b}\n' % (about.removesuffix(b"}"), row.record.rstrip(b"\n"), tried)
 
 

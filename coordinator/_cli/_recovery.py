@@ -48,8 +48,9 @@ class Row:
     key: Key
     id: str | None
     tried: bytes | None
-    """The line whose write was tried, if it was; it may stand in the session from `offset` on."""
+    """The line whose write was tried, if it was; it may stand in the session between `offset` and `end`."""
     offset: int
+    end: int
 
 
 @dataclass(slots=True)
@@ -109,12 +110,16 @@ def _parse(content: bytes, record_format: RecordFormat, recovery: Recovery) -> I
             continue
         writer = row.get("writer")
         name = writer if isinstance(writer, str) and writer else DEFAULT_WRITER
-        tried, offset = row.get("tried"), row.get("offset")
+        tried = row.get("tried")
         yield Row(
             number, name, record, _key(record, draft.lacks), draft.id,
             tried.encode(errors="replace") if isinstance(tried, str) else None,
-            offset if isinstance(offset, int) and offset >= 0 else 0,
+            _offset(row.get("offset")), _offset(row.get("end")),
         )  # fmt: skip
+
+
+def _offset(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _key(record: Record, lacks: tuple[str, ...]) -> Key:
@@ -168,7 +173,9 @@ def _without_standing(session: Session, rows: list[Row], start: Position | int |
     tried = [row for row in rows if row.tried is not None]
     if not tried or not session.revision.length:
         return rows
-    end = session.revision.length if start is None else start if isinstance(start, int) else start.offset
+    end = min(session.revision.length, max(row.end for row in tried))  # equal lines that came later are others
+    if start is not None:
+        end = min(end, start if isinstance(start, int) else start.offset)
     fd = os.open(session.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         lines = [row.tried or b"" for row in tried]

@@ -23,8 +23,9 @@ from coordinator import (
     TakeoverError,
     WriteFailedError,
 )
+from coordinator._reopening import Reopening
 
-from .desk import BROKEN, Desk, desk, elsewhere, note, soon, until
+from .desk import BROKEN, Desk, check_clear, desk, elsewhere, note, soon, until
 
 
 def rows_aside(path: Path) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ async def test_a_record_in_doubt_is_put_aside_with_the_line_that_was_tried(sessi
                 await home.chat.append(note("never tried"))
     doubtful, other = rows_aside(session_path)
     content = session_path.read_bytes()
-    assert content[doubtful["offset"] :] == doubtful["tried"].encode()
+    assert content[doubtful["offset"] : doubtful["end"]] == doubtful["tried"].encode()
     assert doubtful["offset"] == before.size + before.offset
     assert "tried" not in other
 
@@ -165,3 +166,15 @@ async def test_who_waits_is_told_even_if_nothing_can_be_put_aside(
     assert waiting is not None
     with pytest.raises(ClosedError):
         await soon(waiting)
+
+
+async def test_reopening_what_is_closed_before_it_has_begun_ends(session_path: Path) -> None:
+    """Its run begins a turn of the loop after the call; nobody would answer it then."""
+    async with desk(session_path) as home:
+        await keep(home, "kept")
+        reopening = Reopening(home.session._engine)
+        with pytest.raises(TakeoverError):
+            await soon(home.session.aclose())
+        with pytest.raises(ClosedError) as caught:
+            await soon(reopening.reopen(discard=False, create=True))
+        check_clear(caught.value, session_path)

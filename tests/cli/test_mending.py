@@ -329,7 +329,7 @@ def test_a_recovery_that_was_cut_short_does_not_take_what_it_has_appended_for_wh
     """Of two equal records one was tried and is gone: the copy that was appended for the other stands for one only."""
     write_lines(session_path, {"n": 0})
     line = '{"n":1}\n'
-    rows = [{"writer": "w", "reason": "r", "record": {"n": 1}, "offset": 8, "tried": line}]
+    rows = [{"writer": "w", "reason": "r", "record": {"n": 1}, "offset": 8, "end": 100, "tried": line}]
     rows += [{"writer": "w", "reason": "r", "record": {"n": 1}}]
     write_lines(session_path.with_name(f"{session_path.name}.unwritten-{STAMP}"), *rows)
 
@@ -344,3 +344,13 @@ def test_a_recovery_that_was_cut_short_does_not_take_what_it_has_appended_for_wh
     session_path.write_bytes(whole.removesuffix(line.encode()))
     assert run("recover", session_path, "--format", "plain").exit_code == 0
     assert session_path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("end", [9, 17])
+def test_an_equal_record_that_came_later_is_another_one(run: Run, session_path: Path, end: int) -> None:
+    """Heartbeats are all the same: one that the next gateway has written must not stand for one that was lost."""
+    write_lines(session_path, {"n": 0}, b'{"n":1}')
+    row = {"writer": "w", "reason": "r", "record": {"n": 1}, "offset": 9, "end": end, "tried": '{"n":1}\n'}
+    write_lines(session_path.with_name(f"{session_path.name}.unwritten-{STAMP}"), row)
+    assert run("recover", session_path, "--format", "plain").exit_code == 0
+    assert customs(session_path) == ([0, 1, 1] if end == 9 else [0, 1])

@@ -101,9 +101,13 @@ REVIEW: list[Mutant] = [
         CLI + "mending.py::test_what_stands_in_the_file_all_the_same_is_not_appended_again",
     ),
     Mutant(
+        "what came later counts as tried", SHELL + "_cli/_recovery.py",
+        "    end = min(session.revision.length, max(row.end for row in tried))", "    end = session.revision.length",
+        CLI + "mending.py::test_an_equal_record_that_came_later_is_another_one",
+    ),
+    Mutant(
         "what a recovery has appended counts as tried", SHELL + "_cli/_recovery.py",
-        "    end = session.revision.length if start is None else start if isinstance(start, int) else start.offset\n",
-        "    end = session.revision.length\n",
+        "    if start is not None:\n        end", "    if False:\n        end",
         CLI + "mending.py::test_a_recovery_that_was_cut_short_does_not_take_what_it_has_appended_for_what_was_tried",
     ),
     Mutant(
