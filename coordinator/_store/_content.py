@@ -73,13 +73,14 @@ def look(system: System, path: Path) -> os.stat_result | None:
 class Debris:
     """The beginning of a batch that a failing disk left at the end of the file, to be cut before anything is written.
 
-    `buried`: foreign bytes follow, so it cannot be cut any more.
+    `has_header`: it begins with that of the file. `buried`: foreign bytes follow, so it cannot be cut any more.
     """
 
     start: int
     data: bytes
     digest_before: Digest | None
     error: OSError
+    has_header: bool
     buried: bool = False
 
     @property
@@ -88,7 +89,7 @@ class Debris:
 
         The last of them may lack only its end.
         """
-        return LINE_FEED in self.data or self.start == 0 or is_object(self.data)
+        return LINE_FEED in self.data or self.has_header or is_object(self.data)
 
 
 @dataclass(slots=True)
@@ -287,10 +288,10 @@ class Content:
             self.unsynced.pop()
         self._revision = None
 
-    def leave_debris(self, data: bytes, error: OSError) -> None:
+    def leave_debris(self, data: bytes, error: OSError, *, has_header: bool) -> None:
         """Account for the beginning of a batch that cannot be cut now; the revision does not show it."""
         before = None if self.digest is None else self.digest.copy()
-        debris = Debris(self.length, data, before, error)
+        debris = Debris(self.length, data, before, error, has_header)
         self.extend(data)
         self.debris = debris
 

@@ -29,7 +29,7 @@ class TakeBack:
             if others or run.start != content.length:
                 fault = Fault.WRITE
             else:
-                content.leave_debris(current.data[: run.last], error)
+                content.leave_debris(current.data[: run.last], error, has_header=current.has_header)
         found = self._accept_own_times(content)
         if current.pieces and found is not None and not content.is_at(found):
             batch.may_stand_at(current.lowest)  # a copy that was made before the cut may have our path now

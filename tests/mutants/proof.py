@@ -21,7 +21,8 @@ PROOF = [
     ),
     Mutant(
         "a tail that could not be cut back is forgotten", STORE + "_takeback.py",
-        "                content.leave_debris(current.data[: run.last], error)\n", "                pass\n",
+        "                content.leave_debris(current.data[: run.last], error, has_header=current.has_header)\n",
+        "                pass\n",
         KEPT + "faults.py::test_a_dirty_tail_is_cut_before_the_next_write",
     ),
     Mutant(

@@ -215,6 +215,11 @@ REVIEW: list[Mutant] = [
         "            batch.rounds += 1\n            if torn:\n", "            if torn:\n",
         STORED + "sorting_out.py::test_a_batch_gives_up_beside_a_writer_that_never_ends_its_lines",
     ),
+    Mutant(
+        "the beginning of any file is half a header", STORE + "_content.py",
+        "LINE_FEED in self.data or self.has_header or", "LINE_FEED in self.data or self.start == 0 or",
+        STORED + "faults.py::test_the_beginning_of_a_file_that_is_glued_to_a_foreign_line",
+    ),
     # Half characters, sizes, depths
     Mutant(
         "a header with half a character cannot be made anew", FORMATS + "_pi.py",

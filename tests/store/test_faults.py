@@ -114,6 +114,24 @@ def test_bytes_that_are_not_ours_are_never_cut(desk: Desk) -> None:
     assert desk.knows_the_content
 
 
+@pytest.mark.parametrize("header", [None, b'{"h":1}\n'], ids=["without a header", "with one"])
+def test_the_beginning_of_a_file_that_is_glued_to_a_foreign_line(
+    new_desk: OpenDesk, session_path: Path, header: bytes | None
+) -> None:
+    """It is damage like any other, unless it is half a header: behind that nothing can be written."""
+    session_path.touch()
+    desk = new_desk()
+    desk.open()
+    desk.system.shorten(4)
+    desk.system.fail("write", error(errno.ENOSPC), skip=1)
+    desk.system.act_at("fstat", append_to(desk.path, FOREIGN))
+    desk.append(OWN[0], header=header)
+    desk.compare()
+    report = desk.append(OWN[0], header=header)
+    assert report.fault is (None if header is None else Fault.WRITE)
+    assert desk.content == (header or OWN[0])[:4] + FOREIGN + (OWN[0] if header is None else b"")
+
+
 def test_bytes_that_only_have_the_length_of_ours_are_never_cut(desk: Desk) -> None:
     """The tail is read before it is cut: a length proves nothing."""
     desk.system.shorten(4)
