@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Literal, Self, final
+from typing import Literal, NamedTuple, Self, final
 
 import anyio
 
@@ -35,6 +35,14 @@ from ._waiting import empty_context
 from .observers import Observer, Observers
 
 StrPath = str | os.PathLike[str]
+
+
+class Asked(NamedTuple):
+    """How a session is to be opened."""
+
+    format: RecordFormat
+    header: Mapping[str, object] | None
+    create: bool
 
 
 @final
@@ -74,7 +82,7 @@ class Coordinator:
         self._new_store: Callable[..., Store] = FileStore
         """What keeps a session's content; `coordinator.testing` can keep it in memory."""
         self._sessions: dict[Path, Session] = {}
-        self._opening: dict[Path, asyncio.Task[Session]] = {}
+        self._opening: dict[Path, tuple[asyncio.Task[Session], Asked]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._executor: Threads | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -95,8 +103,10 @@ class Coordinator:
     async def start(self) -> None:
         """Begin to work; a coordinator that was closed may be started again, and starting twice does nothing.
 
-        Cancelling it has no effect: it does not wait.
+        Waits for a closing that is under way. Cancelling stops the waiting, and nothing was started.
         """
+        if self._closing is not None:
+            await asyncio.wait({self._closing})
         if self._executor is None:
             self._loop = asyncio.get_running_loop()
             anyio.get_cancelled_exc_class()  # imports its backend now: in the first fence it would cost 20 ms
@@ -139,7 +149,7 @@ class Coordinator:
             closing.exception()  # whoever waited may have been cancelled
 
     async def _close_sessions(self) -> list[BaseException]:
-        await asyncio.gather(*self._opening.values(), return_exceptions=True)
+        await asyncio.gather(*(task for task, _ in self._opening.values()), return_exceptions=True)
         sessions = list(self._sessions.values())
         results = await asyncio.gather(*(close_for_good(session) for session in sessions), return_exceptions=True)
         return [result for result in results if isinstance(result, BaseException)]
@@ -188,7 +198,7 @@ class Coordinator:
         key = session_path(path, root=self._root)
         # Again and again: by the time we are told, what was opened may be closed by somebody who shared it.
         while (session := await self._find(key)) is None:
-            await self._open_once(key, format, header, create=create)
+            await self._open_once(key, Asked(format, header, create))
         opened_as = engine_of(session).machine.format
         if opened_as is not format:
             hint = f"open it as {opened_as.name}, as it is already"
@@ -202,25 +212,31 @@ class Coordinator:
             self._check_loop()
         return session
 
-    async def _open_once(
-        self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
-    ) -> None:
-        task = self._opening.get(path)
-        joined = task is not None
-        if task is None:
-            run = self._open(path, record_format, header, create=create)
-            task = self._opening[path] = asyncio.get_running_loop().create_task(run, context=empty_context())
-            task.add_done_callback(lambda _task: self._opening.pop(path, None))
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(self._give_back_unused)
-            raise
-        except CoordinatorError:
-            if not joined:
+    async def _open_once(self, path: Path, asked: Asked) -> None:
+        """Open, or wait for whoever opens it; an error counts if he asked for the same, and began after us."""
+        waited = False
+        while True:
+            ours = path not in self._opening
+            task, others = self._begin_opening(path, asked) if ours else self._opening[path]
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                task.add_done_callback(self._give_back_unused)
                 raise
-            # What stood in the way when the attempt of another caller began need not stand there now.
-            await self._open_once(path, record_format, header, create=create)
+            except CoordinatorError:
+                # What stood in the way when another attempt began need not stand there now.
+                if ours or (waited and others == asked):
+                    raise
+                waited = True
+            else:
+                return
+
+    def _begin_opening(self, path: Path, asked: Asked) -> tuple[asyncio.Task[Session], Asked]:
+        run = self._open(path, asked)
+        task = asyncio.get_running_loop().create_task(run, context=empty_context())
+        task.add_done_callback(lambda _task: self._opening.pop(path, None))
+        self._opening[path] = task, asked
+        return task, asked
 
     def _give_back_unused(self, task: asyncio.Task[Session]) -> None:
         """Close what was opened for a caller that was cancelled meanwhile, unless somebody else uses it by now."""
@@ -229,9 +245,8 @@ class Coordinator:
             self._background.add(closing)
             closing.add_done_callback(self._background.discard)
 
-    async def _open(
-        self, path: Path, record_format: RecordFormat, header: Mapping[str, object] | None, *, create: bool
-    ) -> Session:
+    async def _open(self, path: Path, asked: Asked) -> Session:
+        record_format, header, create = asked
         self._check_loop()
         assert self._executor is not None
         store = self._new_store(

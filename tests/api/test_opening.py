@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import PI, PLAIN, Coordinator, SessionState
+from coordinator import PI, PLAIN, Coordinator, PathError, Session, SessionState
+from coordinator.testing import Interposer
 
-from .desk import check_clear, desk, elsewhere, note, soon, texts_of, until
+from .desk import Gate, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
 
 
 async def test_opening_twice_gives_the_same_session_and_needs_two_closes(session_path: Path) -> None:
@@ -159,3 +160,47 @@ async def test_who_is_stopped_while_opening_takes_nothing_from_another(session_p
         await until(stopping.done)
         assert session.state is SessionState.OPEN
     assert texts_of(session_path) == ["x"]
+
+
+async def test_any_number_of_callers_may_be_refused_at_once(session_path: Path) -> None:
+    """Each of them has asked after the first attempt began, so one more says enough for them all."""
+    interposer = Interposer()
+    async with Coordinator() as coordinator:
+        coordinator._system = interposer  # type: ignore[assignment]
+        attempts = [elsewhere(coordinator.open(session_path, create=False)) for _ in range(1200)]
+        results = await soon(asyncio.gather(*attempts, return_exceptions=True))
+        assert all(isinstance(result, PathError) for result in results)
+        assert len(interposer.calls) < 100
+
+
+async def test_who_may_make_the_file_is_not_refused_with_those_who_may_not(session_path: Path) -> None:
+    """Sharing an attempt is not sharing its error."""
+    async with Coordinator() as coordinator:
+        creates = [False, False, True, False, True]
+        attempts = [elsewhere(coordinator.open(session_path, create=create)) for create in creates]
+        results = await soon(asyncio.gather(*attempts, return_exceptions=True))
+        assert results[2] is results[4]
+        assert isinstance(results[2], Session)
+
+
+async def test_starting_waits_for_a_closing_that_nobody_waits_for(session_path: Path) -> None:
+    """What is opened then is not closed by it."""
+    coordinator, interposer, gate = Coordinator(), Interposer(), Gate()
+    coordinator._system = interposer  # type: ignore[assignment]
+    await coordinator.start()
+    await (await coordinator.open(session_path, format=PI)).writer("w").append(note("1"))
+    interposer.before("sync", gate)
+    try:
+        closing = elsewhere(coordinator.aclose())
+        await gate.reached()
+        assert await stopped(closing) is None
+        starting = elsewhere(coordinator.start())
+        await asyncio.sleep(0)
+        assert not starting.done()
+    finally:
+        gate.open()
+    await soon(starting)
+    session = await coordinator.open(session_path, format=PI)
+    await soon(session.writer("w").append(note("2")))
+    await coordinator.aclose()
+    assert texts_of(session_path) == ["1", "2"]

@@ -9,9 +9,9 @@ REVIEW: list[Mutant] = [
     Mutant(
         "what was opened for two may be closed under the second", SHELL + "_coordinator.py",
         "        while (session := await self._find(key)) is None:\n"
-        "            await self._open_once(key, format, header, create=create)\n",
+        "            await self._open_once(key, Asked(format, header, create))\n",
         "        if await self._find(key) is None:\n"
-        "            await self._open_once(key, format, header, create=create)\n"
+        "            await self._open_once(key, Asked(format, header, create))\n"
         "        session = self._sessions[key]\n",
         API + "opening.py::test_who_opens_beside_somebody_who_closes_has_an_open_session",
     ),
@@ -19,6 +19,21 @@ REVIEW: list[Mutant] = [
         "what was opened for somebody who is stopped is closed under another", SHELL + "_session.py",
         "    if session._users == 0:", "    if True:",
         API + "opening.py::test_who_is_stopped_while_opening_takes_nothing_from_another",
+    ),
+    Mutant(
+        "each of many who are refused tries again", SHELL + "_coordinator.py",
+        "                if ours or (waited and others == asked):\n", "                if ours:\n",
+        API + "opening.py::test_any_number_of_callers_may_be_refused_at_once",
+    ),
+    Mutant(
+        "the error of another's attempt is shared", SHELL + "_coordinator.py",
+        "                if ours or (waited and others == asked):\n", "                if ours or waited:\n",
+        API + "opening.py::test_who_may_make_the_file_is_not_refused_with_those_who_may_not",
+    ),
+    Mutant(
+        "starting does not wait for a closing", SHELL + "_coordinator.py",
+        "            await asyncio.wait({self._closing})\n", "            pass\n",
+        API + "opening.py::test_starting_waits_for_a_closing_that_nobody_waits_for",
     ),
     Mutant(
         "closing ends with whoever waits for it", SHELL + "_coordinator.py",
