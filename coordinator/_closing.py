@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,6 +16,7 @@ from ._core._errors import CoordinatorError, WriteFailedError
 from ._core._events import SessionClosed
 from ._core._lines import LineSplitter
 from ._core._tickets import Ticket
+from ._core._values import SessionState
 from ._engine import Engine
 from ._plugin import Call
 from ._sidefile import write_unwritten
@@ -35,15 +38,14 @@ class Closing:
 
     async def close(self) -> None:
         """Close; cancelling stops the waiting, closing goes on."""
-        if self._task is None:
-            last_records = self._engine.call_session_closing()
-            self._machine.refuses = not last_records
-            self._task = asyncio.get_running_loop().create_task(self._run(last_records), context=empty_context())
-        await asyncio.shield(self._task)
+        await asyncio.shield(self.begin())
 
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """Return the closing that is under way (or over), None before."""
+    def begin(self) -> asyncio.Task[None]:
+        """Return the closing that is under way (or over); whoever ends all tasks of a loop has ended it, too."""
+        if self._task is None or self._task.cancelled():
+            last_records = self._engine.call_session_closing() if self._task is None else []
+            self._machine.refuses = self._machine.refuses or not last_records
+            self._task = asyncio.get_running_loop().create_task(self._run(last_records), context=empty_context())
         return self._task
 
     async def _run(self, last_records: list[Call]) -> None:
@@ -51,7 +53,8 @@ class Closing:
             await self._engine.closing_over(last_records)
             self._machine.refuses = True
             await self._parking.settled()
-            begin_close(self._machine)
+            if self._machine.state is not SessionState.CLOSING:  # as it is after a closing that was cancelled
+                begin_close(self._machine)
             self._driver.wake()
             await self._end_turns()
             trouble = await self._drain()
@@ -60,7 +63,8 @@ class Closing:
             async with self._engine.putting_aside():
                 error = await self._put_aside(trouble or self._failed_sync(report), report)
         finally:
-            self._forget(self._machine.path)
+            if self._machine.state is SessionState.CLOSED:
+                self._forget(self._machine.path)
         if error is not None:
             raise error
 
@@ -111,10 +115,11 @@ class Closing:
     async def _put_aside(self, trouble: CoordinatorError | None, report: Report) -> CoordinatorError | None:
         """Write what is in no file for sure into a side file; return what closing has to raise, if anything."""
         machine = self._machine
-        rows = [*self._unsynced(*report.unsynced), *leftover(machine)]
+        kept = leftover(machine)
+        rows = [*self._unsynced(*report.unsynced, kept), *kept]
         side_file = None
         try:
-            side_file = await self._write_aside(rows, trouble)
+            side_file = await self._write_aside(rows, trouble) if rows else None
         finally:  # whatever has happened: who waits for a record gets an answer
             give_up(machine, "it could not even be put aside" if side_file is None else f"append it from {side_file}")
             machine.events.append(SessionClosed(machine.path, side_file, len(rows)))
@@ -126,18 +131,28 @@ class Closing:
         return trouble
 
     async def _write_aside(self, rows: Sequence[Unwritten], trouble: CoordinatorError | None) -> Path | None:
-        if not rows:
-            return None
         reason = "closed" if trouble is None else trouble.message
+        note = None
         try:
-            return await write_unwritten(self._machine.path, rows, reason=reason)
-        except (OSError, RuntimeError) as error:  # the disk, or no thread to be had
-            if trouble is not None:
-                trouble.add_note(f"{len(rows)} records could not be put aside either: {error}")
-            return None
+            written = await self._driver.put_aside(partial(write_unwritten, self._machine.path, rows, reason=reason))
+            if written.failure is not None:  # it is all there is of them, so it stays
+                note = f"a power cut may take the side file: {written.failure}"
+        except OSError as error:
+            written, note = None, f"{len(rows)} records could not be put aside either: {error}"
+        if trouble is not None and note is not None:
+            trouble.add_note(note)
+        return None if written is None else written.path
 
-    def _unsynced(self, offset: int, lines: bytes) -> Iterator[Unwritten]:
-        """Give the records that stand in the file, but only there: a sync has failed, and a power cut may take them."""
+    def _unsynced(self, offset: int, lines: bytes, kept: Sequence[Unwritten]) -> Iterator[Unwritten]:
+        """Give the records that stand in the file, but only there: a sync has failed, and a power cut may take them.
+
+        What a failing disk has left there of a batch is not among them: its records are `kept`.
+        """
+        tried = Counter(row.tried for row in kept if row.tried is not None)
+        tried_from = min((row.offset for row in kept if row.tried is not None), default=0)
         for line in LineSplitter(offset).feed(lines):
-            if line.content is not None and self._machine.format.read(line.content) is not None:
-                yield Unwritten(self._engine.authors(line.offset), line.content, line.content, line.offset)
+            content = line.content or b""
+            if line.offset >= tried_from and tried[content] > 0:
+                tried[content] -= 1
+            elif self._machine.format.read(content) is not None:
+                yield Unwritten(self._engine.authors(line.offset), content, content, line.offset)

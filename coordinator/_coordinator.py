@@ -141,12 +141,13 @@ class Coordinator:
             raise errors[0]
 
     def _closed(self, closing: asyncio.Task[None]) -> None:
-        executor, self._executor = self._executor, None
         self._closing, self._refuses = None, False
+        if closing.cancelled():
+            return  # by whoever ends all tasks of the loop; closing again goes on
+        closing.exception()  # whoever waited may have been cancelled
+        executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=False)
-        if not closing.cancelled():
-            closing.exception()  # whoever waited may have been cancelled
 
     async def _close_sessions(self) -> list[BaseException]:
         await asyncio.gather(*(task for task, _ in self._opening.values()), return_exceptions=True)

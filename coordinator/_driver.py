@@ -26,6 +26,7 @@ from ._core._machine import Machine
 from ._core._reports import fail, report
 from ._core._tickets import Group, Ticket
 from ._core._values import Durability, SessionState
+from ._sidefile import SideFile
 from ._threads import in_thread
 from ._waiting import empty_context
 
@@ -147,6 +148,13 @@ class Driver:
     async def unpark(self) -> Opened:
         """Own the file again."""
         return await in_thread(self._executor, self.store.unpark, path=self.machine.path)
+
+    async def put_aside(self, write: Callable[[], SideFile]) -> SideFile:
+        """Write a side file in a thread; without one here, because the records need it more than the loop its time."""
+        try:
+            return await in_thread(self._executor, write, path=self.machine.path)
+        except CoordinatorError:
+            return write()
 
     def _pump(self) -> None:
         self._scheduled, self._at_once = False, AT_ONCE_MAX

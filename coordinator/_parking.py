@@ -54,7 +54,7 @@ class Parking:
         if can_park(self._machine):
             self._driver.park()
             return True
-        if self._machine.unsynced_bytes:
+        if self._machine.unsynced_bytes and self._machine.trouble is None:
             self._machine.sync_wanted = True
             self._driver.wake()
         return False
@@ -84,11 +84,17 @@ class Parking:
 
     async def settled(self) -> None:
         """Wait for an attempt that is under way, whatever comes of it."""
-        if self._task is not None and not self._task.done():
-            with suppress(CoordinatorError):
-                await asyncio.shield(self._task)
-        elif self._machine.state is SessionState.PARKED:
-            await wait(self._machine.parked)
+        while not self._is_settled:  # again: somebody may begin an attempt while we wait for the file to be given back
+            if self._task is not None:
+                with suppress(CoordinatorError):
+                    await asyncio.shield(self._task)
+            else:
+                await wait(self._machine.parked)
+
+    @property
+    def _is_settled(self) -> bool:
+        is_parking = self._machine.state is SessionState.PARKED and not self._machine.parked.done
+        return not is_parking and (self._task is None or self._task.done())
 
     async def _unpark(self) -> None:
         await wait(self._machine.parked)

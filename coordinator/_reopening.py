@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ._core._endings import Unwritten, drop, request_reopen, unwritten
-from ._core._errors import PathError
+from ._core._errors import CoordinatorError, PathError
 from ._core._tickets import Group, Stage
 from ._core._values import Receipt, SessionState
 from ._engine import Engine
-from ._sidefile import write_unwritten
+from ._sidefile import remove, write_unwritten
 from ._waiting import empty_context, wait
 
 
@@ -55,18 +56,25 @@ class Reopening:
 
     async def _run(self, *, discard: bool, create: bool) -> Reopened:
         discarded, side_file = await self._discard() if discard else (0, None)
-        if self._machine.state is SessionState.CLOSED:
-            error = self._machine.closed_error()
-            error.hint = error.hint if side_file is None else f"{discarded} discarded records are in {side_file}"
-            raise error
         kept = list(self._machine.inbox.groups())
         records = sum(len(group.drafts) for group in kept)
+        try:
+            skipped = await self._reopen(create=create)
+            written = await self._write_kept(kept)
+        except CoordinatorError as error:
+            if side_file is not None:
+                error.add_note(f"{discarded} discarded records are in {side_file}")
+            raise
+        new = tuple(receipt for receipt in written if receipt not in skipped)
+        return Reopened(records + discarded, new, tuple(skipped), discarded, side_file)
+
+    async def _reopen(self, *, create: bool) -> list[Receipt]:
+        if self._machine.state is SessionState.CLOSED:
+            raise self._machine.closed_error()
         ticket = request_reopen(self._machine, create=create)
         self._driver.wake()
         skipped: list[Receipt] = await wait(ticket)
-        written = await self._write_kept(kept)
-        new = tuple(receipt for receipt in written if receipt not in skipped)
-        return Reopened(records + discarded, new, tuple(skipped), discarded, side_file)
+        return skipped
 
     async def _write_kept(self, kept: Sequence[Group]) -> list[Receipt]:
         # If all of it is written already the session may be parked by now, and nothing would pass the barrier on.
@@ -88,7 +96,11 @@ class Reopening:
     async def _write_aside(self, rows: Sequence[Unwritten]) -> Path:
         path = self._machine.path
         try:
-            return await write_unwritten(path, rows, reason="discarded by reopen")
-        except (OSError, RuntimeError) as error:  # the disk, or no thread to be had
+            written = await self._driver.put_aside(partial(write_unwritten, path, rows, reason="discarded by reopen"))
+            if written.failure is not None:
+                remove(written.path)
+                raise written.failure
+        except OSError as error:
             hint = "make room beside the session file, or reopen without `discard`"
             raise PathError(f"the kept records cannot be put aside: {error}", path=path, hint=hint) from error
+        return written.path

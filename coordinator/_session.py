@@ -152,10 +152,13 @@ class Session:
     async def _pass_barrier(self, timeout_seconds: float | None, *, sync: bool) -> None:
         self._engine.check_loop()
         check_timeout(timeout_seconds, path=self.path)
-        if self.state is SessionState.PARKED and (not sync or self._machine.durability is not Durability.NONE):
+        was_parked = self.state is SessionState.PARKED
+        if was_parked and (not sync or self._machine.durability is not Durability.NONE):
             return  # it was empty and durable, or it would not be parked
         with anyio.move_on_after(timeout_seconds) as scope:
             await self._engine.parking.ready()
+            if was_parked and self._machine.refuses:
+                raise self._machine.closed_error()  # closed before it had its file again
             barrier = self._machine.barrier(sync=sync)
             self._engine.driver.wake()
             try:
@@ -303,17 +306,20 @@ def enter(session: Session) -> Session:
 def closing_of(session: Session) -> asyncio.Task[None] | None:
     """Return the closing of a session that has begun to close."""
     closing = session._closing  # pyright: ignore[reportPrivateUsage]
-    return None if closing is None else closing.task
+    return None if closing is None else closing.begin()
 
 
 async def drain_or_close(session: Session, timeout_seconds: float | None) -> None:
     """Drain a session; one that somebody closes meanwhile is drained when that is over, unless closing met trouble."""
-    try:
-        await session.drain(timeout_seconds)
-    except ClosedError:
-        closing = closing_of(session)
-        if closing is not None:
-            await asyncio.shield(closing)
+    with anyio.move_on_after(timeout_seconds) as scope:
+        try:
+            await session.drain()
+        except ClosedError:
+            closing = closing_of(session)
+            if closing is not None:
+                await asyncio.shield(closing)
+    if scope.cancelled_caught and timeout_seconds is not None:
+        raise engine_of(session).drain_timeout_error(timeout_seconds)
 
 
 def end_own_turn(session: Session) -> None:

@@ -4,6 +4,7 @@ Everything else here is written with public names, like anybody's gateway.
 """
 
 from coordinator._core._events import SessionClosed, SessionOpened
+from coordinator._core._format import Draft
 from coordinator._core._lines import LINE_BYTES_MAX, LINE_FEED, Line, LineSplitter, TailRepair
 from coordinator._store._heal import find_repair
 from coordinator._store._kinds import find_doubt
@@ -15,6 +16,7 @@ from coordinator._store._system import System
 __all__ = [
     "LINE_BYTES_MAX",
     "LINE_FEED",
+    "Draft",
     "Line",
     "LineSplitter",
     "SessionClosed",

@@ -28,7 +28,7 @@ from coordinator import (
     Session,
 )
 
-from ._inside import System, find_lines, path_error
+from ._inside import Draft, System, find_lines, path_error
 from ._sidefiles import RECOVERED, RECOVERING
 
 ROOM_SECONDS_MAX = 30.0
@@ -51,6 +51,8 @@ class Row:
     """The line whose write was tried, if it was; it may stand in the session between `offset` and `end`."""
     offset: int
     end: int
+    problem: str | None
+    """Why it cannot be appended, if it cannot: it may stand there all the same."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ async def recover_records(session: Session, record_format: RecordFormat, side_fi
     journal = side_file.with_name(f"{side_file.name}{RECOVERING}")
     start = _read_journal(journal, content)
     rows = await asyncio.to_thread(_without_standing, session, rows, start, recovery)
+    recovery.left += [(row.line, row.problem) for row in rows if row.problem is not None]
+    rows = [row for row in rows if row.problem is None]
     if start is None:
         _write_journal(journal, content, await _end_of(session))
     else:
@@ -104,7 +108,7 @@ def _parse(content: bytes, record_format: RecordFormat, recovery: Recovery) -> I
             continue
         record: Record = row["record"]
         try:
-            draft = record_format.encode(record)
+            draft, problem = _encoded(record, record_format)
         except RecordError as error:
             recovery.left.append((number, error.message))
             continue
@@ -114,8 +118,15 @@ def _parse(content: bytes, record_format: RecordFormat, recovery: Recovery) -> I
         yield Row(
             number, name, record, _key(record, draft.lacks), draft.id,
             tried.encode(errors="replace") if isinstance(tried, str) else None,
-            _offset(row.get("offset")), _offset(row.get("end")),
+            _offset(row.get("offset")), _offset(row.get("end")), problem,
         )  # fmt: skip
+
+
+def _encoded(record: Record, record_format: RecordFormat) -> tuple[Draft, str | None]:
+    try:
+        return record_format.encode(record), None
+    except RecordError as error:
+        return record_format.encode_again(record), error.message  # a foreign one, that may stand there
 
 
 def _offset(value: object) -> int:

@@ -36,7 +36,8 @@ def recover(
 ) -> None:
     """Append the records of side files to their session, each record once, however often it is run.
 
-    A record whose write was tried, and that stands in the session, is not appended again. A side file is renamed to
+    A record whose write was tried, and that stands in the session, is not appended again; look before the session is
+    rewritten, because a plain one cannot be told afterwards. A side file is renamed to
     ….recovered when its records are in the session, but for lines that need a person, and never deleted. A file that a
     live process owns is left alone.
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ._admission import room_for
-from ._effects import Append, Close, Compare, Effect, Foreign, Opened, Reopen, Rewrite, Sync, Transform
+from ._effects import Append, Close, Compare, Effect, Fault, Foreign, Opened, Reopen, Rewrite, Sync, Transform
 from ._errors import ClosedError, CoordinatorError, QueueFullError
 from ._events import AnswerUnheard, Event, FenceLeft, StateChanged
 from ._fences import Fences
@@ -396,5 +396,5 @@ class Machine:
     def _close(self) -> Running | None:
         if self.closing is None:
             return None
-        sync = self.trouble is None and self.durability is not Durability.NONE and self.unsynced_bytes > 0
-        return Running(Close(self.revision, sync=sync))
+        has_failed = self.trouble is not None and self.trouble.fault is Fault.SYNC  # it must not be asked again
+        return Running(Close(self.revision, sync=self.unsynced_bytes > 0 and not has_failed))

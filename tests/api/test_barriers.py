@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import Coordinator, DrainTimeoutError, SessionState, TakeoverError, WriteFailedError
+from coordinator import (
+    ClosedError,
+    Coordinator,
+    DrainTimeoutError,
+    Durability,
+    Limits,
+    SessionState,
+    TakeoverError,
+    WriteFailedError,
+)
 from coordinator.testing import Interposer
 
 from .desk import BROKEN, NO_ROOM, Desk, Gate, check_clear, desk, elsewhere, note, soon, until
@@ -169,3 +178,41 @@ async def test_a_coordinator_drains_beside_somebody_who_closes(tmp_path: Path) -
             gate.open()
         await soon(asyncio.gather(draining, closing))
         assert all(receipt.done for receipt in pending)
+
+
+async def test_a_drain_beside_a_closing_waits_no_longer_than_it_may(
+    session_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its side file may lie on any disk."""
+    gate = Gate()
+    monkeypatch.setattr("coordinator._sidefile._size_of", lambda _path: gate())
+    async with Coordinator() as coordinator:
+        session = await coordinator.open(session_path)
+        await session.writer("w").append({})
+        session_path.unlink()
+        with pytest.raises(TakeoverError):
+            await session.writer("w").append({})
+        closing = elsewhere(session.aclose())
+        try:
+            await gate.reached()
+            with pytest.raises(DrainTimeoutError):
+                await soon(coordinator.drain(timeout=0.01))
+        finally:
+            monkeypatch.undo()
+            gate.open()
+        with pytest.raises((TakeoverError, TypeError)):
+            await soon(closing)
+
+
+async def test_a_sync_of_a_parked_session_that_is_closed_first_says_so(tmp_path: Path) -> None:
+    """Nothing has failed: there is no file any more that could be synced."""
+    async with Coordinator(durability=Durability.NONE, limits=Limits(open_files_max=2)) as coordinator:
+        session, other = [await coordinator.open(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
+        for each in (session, other):
+            await each.writer("w").append({})
+        await until(lambda: session.state is SessionState.PARKED)
+        closing = elsewhere(session.aclose())
+        await asyncio.sleep(0)
+        with pytest.raises(ClosedError):
+            await soon(session.sync())
+        await soon(closing)

@@ -25,8 +25,9 @@ from coordinator import (
     WriteFailedError,
     Writer,
 )
+from coordinator.testing import Interposer
 
-from .desk import BROKEN, NO_ROOM, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
+from .desk import BROKEN, NO_ROOM, Gate, check_clear, desk, elsewhere, note, soon, stopped, texts_of, until
 
 BRIEF = Limits(close_seconds_max=0.2)
 
@@ -417,3 +418,56 @@ async def test_what_a_task_has_given_to_a_fence_comes_back_when_its_session_is_l
                 await soon(leaving)
         assert [record["data"]["text"] for record in caught.value.unwritten] == ["mine"]
     assert texts_of(session_path) == ["before", "under way"]
+
+
+async def test_closing_while_the_file_is_given_back_frees_it(tmp_path: Path) -> None:
+    """Whoever appends meanwhile begins to take it back; closing waits for that too, and the lock is free."""
+    interposer, gate = Interposer(), Gate()
+    async with Coordinator(limits=Limits(open_files_max=2)) as coordinator, Coordinator() as elsewhere_owned:
+        coordinator._system = interposer  # type: ignore[assignment]
+        session, other = [await coordinator.open(tmp_path / name, format=PI) for name in ("a.jsonl", "b.jsonl")]
+        chat = session.writer("chat")
+        await chat.append(note("x"))
+        await session.sync()
+        interposer.before("close", gate)
+        try:
+            await other.writer("chat").append(note("x"))
+            await gate.reached()
+            assert session.state is SessionState.PARKED
+            closing = elsewhere(session.aclose())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            late = elsewhere(chat.append(note("late")))
+            await asyncio.sleep(0)
+        finally:
+            gate.open()
+        await soon(closing)
+        with pytest.raises(ClosedError):
+            await soon(late)
+        await soon(elsewhere_owned.open(session.path, format=PI))
+
+
+async def test_closing_again_goes_on_where_all_tasks_were_ended(session_path: Path) -> None:
+    """The usual shutdown cancels every task of the loop, and then closes what is left."""
+    coordinator, interposer, gate = Coordinator(), Interposer(), Gate()
+    coordinator._system = interposer  # type: ignore[assignment]
+    await coordinator.start()
+    session = await coordinator.open(session_path, format=PI)
+    chat = session.writer("chat")
+    await chat.append(note("1"))
+    interposer.before("write", gate)
+    try:
+        pending = [chat.append_nowait(note(text)) for text in ("2", "3")]
+        await gate.reached()
+        elsewhere(coordinator.aclose())
+        await until(lambda: session.state is SessionState.CLOSING)
+        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await soon(asyncio.wait(tasks))
+    finally:
+        gate.open()
+    await soon(coordinator.aclose())
+    assert session.state is SessionState.CLOSED
+    assert [(await soon(receipt)).sequence for receipt in pending] == [2, 3]
+    assert texts_of(session_path) == ["1", "2", "3"]

@@ -6,6 +6,8 @@ import asyncio
 import errno
 import json
 import os
+import resource
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 
 from coordinator import (
     PLAIN,
+    Change,
     ClosedError,
     Durability,
     Limits,
@@ -24,8 +27,10 @@ from coordinator import (
     WriteFailedError,
 )
 from coordinator._reopening import Reopening
+from coordinator._threads import Threads
 
 from .desk import BROKEN, Desk, check_clear, desk, elsewhere, note, soon, until
+from .test_no_thread import no_thread
 
 
 def rows_aside(path: Path) -> list[dict[str, Any]]:
@@ -42,10 +47,27 @@ def texts_aside(path: Path) -> list[str]:
 async def keep(home: Desk, *texts: str) -> None:
     """Stop the session, and keep these records."""
     await home.chat.append(note("before"))
+    await home.session.sync()
     home.path.unlink()
     for text in texts:
         with pytest.raises(TakeoverError):
             await home.chat.append(note(text))
+
+
+async def test_a_side_file_that_is_cut_short_is_not_left_there(session_path: Path) -> None:
+    """A limit of the file size ends it in the middle of a row."""
+    async with desk(session_path) as home:
+        await keep(home, "kept")
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+        try:
+            with pytest.raises(PathError):
+                await soon(home.session.reopen(discard=True))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert rows_aside(session_path) == []
+        await soon(home.session.reopen(discard=True))
+    assert texts_aside(session_path) == ["kept"]
 
 
 @pytest.mark.parametrize("after", [0, 1])
@@ -85,6 +107,10 @@ async def test_discarding_while_closing_puts_each_record_aside_once(session_path
         assert home.session.state is SessionState.CLOSED
         for result in done:
             assert result is None or isinstance(result, (TakeoverError, ClosedError)), repr(result)
+        if not closes_first:
+            discarded = done[0]
+            assert isinstance(discarded, ClosedError)
+            assert any(".unwritten-" in text for text in discarded.__notes__)
     assert texts_aside(session_path) == ["1", "2"]
 
 
@@ -145,14 +171,13 @@ async def test_any_record_that_can_be_appended_can_be_put_aside(session_path: Pa
     assert [row["record"] for row in rows_aside(session_path)] == [record]
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), RuntimeError("can't start new thread")])
 async def test_who_waits_is_told_even_if_nothing_can_be_put_aside(
-    session_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    session_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a full disk there is no room for a side file either."""
 
-    async def refuse(*_: object, **__: object) -> None:
-        raise error
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
 
     waiting = None
     with pytest.raises(WriteFailedError) as caught:
@@ -178,3 +203,80 @@ async def test_reopening_what_is_closed_before_it_has_begun_ends(session_path: P
         with pytest.raises(ClosedError) as caught:
             await soon(reopening.reopen(discard=False, create=True))
         check_clear(caught.value, session_path)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+async def test_a_side_file_of_closing_stays_although_it_may_not_be_durable(
+    session_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """It is all there is of its records; the error says what a power cut may do."""
+    syncs = list[int]()
+
+    def refuse(fd: int) -> None:
+        syncs.append(fd)
+        if len(syncs) == after + 1:
+            raise OSError(errno.EIO, "broken")
+
+    with pytest.raises(TakeoverError) as caught:
+        async with desk(session_path) as home:
+            await keep(home, "kept")
+            monkeypatch.setattr("coordinator._sidefile.os.fsync", refuse)
+    assert texts_aside(session_path) == ["kept"]
+    assert any("power cut" in text for text in caught.value.__notes__)
+
+
+async def test_what_a_failing_disk_has_left_of_a_batch_is_put_aside_once(session_path: Path) -> None:
+    """A whole line that could not be cut back stands there; its record is kept, and goes aside with its batch."""
+    home = None
+    with pytest.raises(WriteFailedError):
+        async with desk(session_path, format=PLAIN, limits=Limits(close_seconds_max=0.1)) as home:
+            await home.chat.append(note("1"))
+            await home.session.sync()
+            await home.chat.append(note("2"))
+            short, full = home.interposer._system.write, list[int]()
+
+            def write(fd: int, data: bytes) -> int:
+                full.append(fd)
+                if len(full) > 1:
+                    raise OSError(errno.ENOSPC, "full")
+                return short(fd, bytes(data)[: bytes(data).index(b"\n") + 1])
+
+            home.interposer._system.write = write  # type: ignore[method-assign]
+            for _ in range(100):
+                home.fail("truncate", errno.EDQUOT)
+            waiting = elsewhere(home.chat.append_all([note("3"), note("4")]))
+            await until(lambda: home.session.state is SessionState.STALLED)
+            home.fail("sync", BROKEN)
+            home.session._machine.sync_wanted = True
+            home.session._engine.driver.wake()
+            await until(lambda: home.session.state is SessionState.FAILED)
+    with pytest.raises(WriteFailedError):
+        await soon(waiting)
+    assert texts_aside(session_path) == ["2", "3", "4"]
+
+
+async def test_without_a_thread_records_are_put_aside_all_the_same(session_path: Path) -> None:
+    """They need it more than the event loop needs its time."""
+    with pytest.raises(TakeoverError), Threads() as threads:
+        async with desk(session_path) as home:
+            await keep(home, "kept")
+            home.session._engine.driver._executor = threads
+            with no_thread(), suppress(TakeoverError):
+                await soon(home.session.aclose())
+            assert home.session.state is SessionState.CLOSED
+            raise_again = TakeoverError("closed", change=Change.VANISHED)
+            raise raise_again
+    assert texts_aside(session_path) == ["kept"]
+
+
+async def test_closing_makes_durable_what_was_written_before_a_write_failed(session_path: Path) -> None:
+    """No sync has failed, so one can still be asked for."""
+    with pytest.raises(WriteFailedError):
+        async with desk(session_path) as home:
+            await home.chat.append(note("acknowledged"))
+            home.fail("write", BROKEN)
+            with pytest.raises(WriteFailedError):
+                await home.chat.append(note("kept"))
+            before = home.interposer.calls.count("sync")
+    assert home.interposer.calls.count("sync") == before + 1
+    assert texts_aside(session_path) == ["kept"]

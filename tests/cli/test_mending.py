@@ -354,3 +354,17 @@ def test_an_equal_record_that_came_later_is_another_one(run: Run, session_path: 
     write_lines(session_path.with_name(f"{session_path.name}.unwritten-{STAMP}"), row)
     assert run("recover", session_path, "--format", "plain").exit_code == 0
     assert customs(session_path) == ([0, 1, 1] if end == 9 else [0, 1])
+
+
+def test_a_foreign_record_with_half_a_character_that_stands_there_needs_nobody(run: Run, session_path: Path) -> None:
+    """It could not be appended, but it need not be: only one that is gone is left for a person."""
+    line = b'{"cut":"\\ud83d"}\n'
+    session_path.write_bytes(line)
+    row = {"writer": None, "reason": "r", "record": {"cut": "\ud83d"}, "offset": 0, "end": 20, "tried": line.decode()}
+    beside = session_path.with_name(f"{session_path.name}.unwritten-{STAMP}")
+    write_lines(beside, row)
+    assert run("recover", session_path, "--format", "plain").exit_code == 0
+    write_lines(beside, row)
+    session_path.write_bytes(b"{}\n")
+    assert run("recover", session_path, "--format", "plain").exit_code == 1
+    assert session_path.read_bytes() == b"{}\n"

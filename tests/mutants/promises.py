@@ -246,7 +246,7 @@ ENDS = [
     ),
     Mutant(
         "closing throws kept records away", SHELL + "_closing.py",
-        "        if not rows:\n            return None\n        reason", "        return None\n        reason",
+        "await self._write_aside(rows, trouble) if rows else None", "None",
         API + "closing.py::test_records_kept_by_a_stopped_session_go_to_a_side_file",
     ),
     Mutant(
@@ -395,8 +395,8 @@ ENDS = [
     ),
     Mutant(
         "a parked session is taken for durable", SHELL + "_session.py",
-        "is SessionState.PARKED and (not sync or self._machine.durability is not Durability.NONE):",
-        "is SessionState.PARKED:",
+        "        if was_parked and (not sync or self._machine.durability is not Durability.NONE):\n",
+        "        if was_parked:\n",
         API + "durability.py::test_a_sync_of_a_parked_session_is_one_too",
     ),
     Mutant(

@@ -62,19 +62,51 @@ REVIEW: list[Mutant] = [
     ),
     Mutant(
         "draining fails beside somebody who closes", SHELL + "_session.py",
-        "    except ClosedError:\n        closing = closing_of(session)\n",
-        "    except NotImplementedError:\n        closing = closing_of(session)\n",
+        "        except ClosedError:\n            closing = closing_of(session)\n",
+        "        except NotImplementedError:\n            closing = closing_of(session)\n",
         API + "barriers.py::test_a_coordinator_drains_beside_somebody_who_closes",
+    ),
+    Mutant(
+        "closing looks only once whether the file is given back", SHELL + "_parking.py",
+        "        while not self._is_settled:", "        if not self._is_settled:",
+        API + "closing.py::test_closing_while_the_file_is_given_back_frees_it",
+    ),
+    Mutant(
+        "a closing that was ended is over", SHELL + "_closing.py",
+        "        if self._task is None or self._task.cancelled():\n", "        if self._task is None:\n",
+        API + "closing.py::test_closing_again_goes_on_where_all_tasks_were_ended",
+    ),
+    Mutant(
+        "a session is forgotten before it is closed", SHELL + "_closing.py",
+        "            if self._machine.state is SessionState.CLOSED:\n", "            if True:\n",
+        API + "closing.py::test_closing_again_goes_on_where_all_tasks_were_ended",
+    ),
+    Mutant(
+        "a drain waits for any closing", SHELL + "_session.py",
+        "    with anyio.move_on_after(timeout_seconds) as scope:\n        try:\n            await session.drain()\n",
+        "    with anyio.move_on_after(None) as scope:\n        try:\n            await session.drain()\n",
+        API + "barriers.py::test_a_drain_beside_a_closing_waits_no_longer_than_it_may",
+    ),
+    Mutant(
+        "a file that was given back is synced", SHELL + "_session.py",
+        "            if was_parked and self._machine.refuses:\n", "            if False:\n",
+        API + "barriers.py::test_a_sync_of_a_parked_session_that_is_closed_first_says_so",
+    ),
+    Mutant(
+        "sessions in trouble ask for a sync again and again", SHELL + "_parking.py",
+        "        if self._machine.unsynced_bytes and self._machine.trouble is None:\n",
+        "        if self._machine.unsynced_bytes:\n",
+        "tests/world/test_months_of_use.py::test_sessions_in_trouble_that_cannot_be_parked_cost_nothing",
     ),
     # Side files
     Mutant(
         "a side file that was cut short is left there", SHELL + "_sidefile.py",
-        "            await aiofiles.os.remove(target)\n", "            pass\n",
-        API + "side_files.py::test_a_side_file_that_cannot_be_written_whole_is_not_left_there",
+        "        remove(target)\n        raise\n", "        raise\n",
+        API + "side_files.py::test_a_side_file_that_is_cut_short_is_not_left_there",
     ),
     Mutant(
         "the name of a side file is not synced", SHELL + "_sidefile.py",
-        "        await aiofiles.os.wrap(_sync_directory)(target.parent)\n", "",
+        "        for path in (target, target.parent):\n", "        for path in (target,):\n",
         API + "side_files.py::test_a_side_file_that_cannot_be_written_whole_is_not_left_there",
     ),
     Mutant(
@@ -100,14 +132,13 @@ REVIEW: list[Mutant] = [
     ),
     Mutant(
         "a header counts as a record at risk", SHELL + "_closing.py",
-        "            if line.content is not None and self._machine.format.read(line.content) is not None:\n",
-        "            if line.content is not None:\n",
+        "            elif self._machine.format.read(content) is not None:\n", "            else:\n",
         API + "side_files.py::test_what_the_last_sync_has_put_at_risk_is_put_aside",
     ),
     Mutant(
         "closing without a side file leaves its waiters", SHELL + "_closing.py",
-        "        except (OSError, RuntimeError) as error:  # the disk, or no thread to be had\n            if",
-        "        except NotImplementedError as error:\n            if",
+        "        except OSError as error:\n            written, note",
+        "        except KeyError as error:\n            written, note",
         API + "side_files.py::test_who_waits_is_told_even_if_nothing_can_be_put_aside",
     ),
     Mutant(
@@ -129,6 +160,45 @@ REVIEW: list[Mutant] = [
         "half a character may name a writer", SHELL + "_session.py",
         "        return bool(name.encode())\n", "        return bool(name)\n",
         API + "arguments.py::test_a_call_refuses_what_cannot_work_and_does_nothing",
+    ),
+    Mutant(
+        "a side file that may not be durable is removed", SHELL + "_closing.py",
+        "            if written.failure is not None:  # it is all there is of them, so it stays\n",
+        "            if written.failure is not None:\n                raise written.failure\n            if False:\n",
+        API + "side_files.py::test_a_side_file_of_closing_stays_although_it_may_not_be_durable",
+    ),
+    Mutant(
+        "discarding believes in a side file that may not be durable", SHELL + "_reopening.py",
+        "            if written.failure is not None:\n", "            if False:\n",
+        API + "side_files.py::test_a_side_file_that_cannot_be_written_whole_is_not_left_there",
+    ),
+    Mutant(
+        "what is left of a batch is put aside twice", SHELL + "_closing.py",
+        "            if line.offset >= tried_from and tried[content] > 0:\n", "            if False:\n",
+        API + "side_files.py::test_what_a_failing_disk_has_left_of_a_batch_is_put_aside_once",
+    ),
+    Mutant(
+        "no thread, no side file", SHELL + "_driver.py",
+        "        except CoordinatorError:\n            return write()\n",
+        "        except NotImplementedError:\n            return write()\n",
+        API + "side_files.py::test_without_a_thread_records_are_put_aside_all_the_same",
+    ),
+    Mutant(
+        "in trouble nothing is synced at closing", CORE + "_machine.py",
+        "        has_failed = self.trouble is not None and self.trouble.fault is Fault.SYNC",
+        "        has_failed = self.trouble is not None",
+        API + "side_files.py::test_closing_makes_durable_what_was_written_before_a_write_failed",
+    ),
+    Mutant(
+        "who discards while closing is not told where it is", SHELL + "_reopening.py",
+        "            if side_file is not None:\n", "            if False:\n",
+        API + "side_files.py::test_discarding_while_closing_puts_each_record_aside_once",
+    ),
+    Mutant(
+        "what cannot be written is left although it stands there", SHELL + "_cli/_recovery.py",
+        "    except RecordError as error:\n        return record_format.encode_again(record), error.message",
+        "    except NotImplementedError as error:\n        return record_format.encode_again(record), str(error)",
+        CLI + "mending.py::test_a_foreign_record_with_half_a_character_that_stands_there_needs_nobody",
     ),
     # Fences
     Mutant(

@@ -12,6 +12,7 @@ from unittest import mock
 
 from coordinator._core._effects import Act, Report
 from coordinator._core._endings import Unwritten
+from coordinator._sidefile import SideFile
 from coordinator._store import FileStore
 from coordinator._store._compare import Comparer
 
@@ -88,10 +89,10 @@ UNWRITTEN: list[Unwritten] = []
 """What was put aside when a session was closed or told to discard."""
 
 
-async def _put_aside(path: Path, rows: Sequence[Unwritten], *, reason: str) -> Path:
+def _put_aside(path: Path, rows: Sequence[Unwritten], *, reason: str) -> SideFile:
     del reason
     UNWRITTEN.extend(rows)
-    return path.with_name("unwritten")
+    return SideFile(path.with_name("unwritten"), None)
 
 
 def _as_given(path: Path, *, root: object = None) -> Path:

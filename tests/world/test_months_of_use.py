@@ -6,6 +6,7 @@ The short forms run with every `make test`; `make world` runs the long ones (`SC
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import os
 import resource
@@ -17,7 +18,19 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import PLAIN, Coordinator, Durability, Limits, PositionLostError, Record, Session, SessionState
+from coordinator import (
+    PLAIN,
+    Coordinator,
+    Durability,
+    Limits,
+    PositionLostError,
+    Record,
+    Session,
+    SessionState,
+    WriteFailedError,
+)
+from coordinator._parking import ParkingLot
+from coordinator.testing import Interposer
 
 SCALE = float(os.environ.get("SCALE", "0.05"))
 MIB = 1024 * 1024
@@ -149,3 +162,31 @@ async def test_sessions_that_cannot_be_parked_do_not_keep_others_from_it(tmp_pat
             await coordinator.drain()
         assert sum(session.state is SessionState.PARKED for session in sessions[70:]) >= 20
     await asyncio.wait_for(asyncio.gather(*following), 20)
+
+
+async def test_sessions_in_trouble_that_cannot_be_parked_cost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ask for a sync that is never made: not again and again."""
+    looks = list[int]()
+    park = ParkingLot._park_some
+    monkeypatch.setattr(ParkingLot, "_park_some", lambda lot, excess: (looks.append(excess), park(lot, excess)))
+
+    def refuse() -> None:
+        raise OSError(errno.EIO, "broken")
+
+    coordinator, interposer = Coordinator(limits=Limits(open_files_max=2)), Interposer()
+    coordinator._system = interposer  # type: ignore[assignment]
+    await coordinator.start()
+    for name in ("a.jsonl", "b.jsonl"):
+        session = await coordinator.open(tmp_path / name)
+        await session.writer("w").append({})
+        interposer.before("sync", refuse)
+        with pytest.raises(WriteFailedError):
+            await session.sync()
+    looks.clear()
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    assert len(looks) < 10
+    with pytest.raises(WriteFailedError):
+        await coordinator.aclose()
