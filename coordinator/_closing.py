@@ -63,8 +63,9 @@ class Closing:
             async with self._engine.putting_aside():
                 error = await self._put_aside(trouble or self._failed_sync(report), report)
         finally:
-            if self._machine.state is SessionState.CLOSED:
-                self._forget(self._machine.path)
+            task = asyncio.current_task()
+            if self._machine.state is SessionState.CLOSED or task is None or not task.cancelling():
+                self._forget(self._machine.path)  # a closing that was cancelled half way can be begun again
         if error is not None:
             raise error
 

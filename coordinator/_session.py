@@ -127,8 +127,9 @@ class Session:
 
     def _forget_closed_writers(self) -> None:
         """Keep the counts of closed writers, but not for ever: somebody may make one for each request."""
-        states = map(state_of, self._writers.values())
-        gone = [state.name for state in states if state.closed and not state.queued_records]
+        running = self._machine.running
+        pending = self._machine.inbox.pending(running.groups if running else ())
+        gone = [name for name, writer in self._writers.items() if state_of(writer).closed and name not in pending]
         for name in gone:
             del self._writers[name]
         self._engine.disown_writers(gone)
