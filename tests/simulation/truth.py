@@ -212,8 +212,9 @@ class Truth:
         assert job.content is not None, "the store believes in a file that is not there"
         rest = job.content[report.revision.length :]
         torn = any(foreign.change is Change.TORN for foreign in report.foreign)
-        # Behind a line that was ended another may begin: it is left to the next look.
-        assert report.revision.length == len(job.content) or (torn and rest and b"\n" not in rest), (
+        # Behind a line that was ended others may come, and one begin: they are left to the next look.
+        is_left = torn and rest != b"" and not rest.endswith(b"\n")
+        assert is_left or report.revision.length == len(job.content), (
             f"the store believes in {report.revision.length} bytes; when it looked there were {len(job.content)}"
         )
         compared = isinstance(job.effect, Compare) or (isinstance(job.effect, Append) and job.effect.compare)
