@@ -54,9 +54,8 @@ class Engine:
     """One opened session, as its handles see it."""
 
     __slots__ = (
-        "_held_since", "_host", "_putting_aside",
-        "_small_bytes_max", "_transform", "_watch", "authors", "driver", "last_turns", "loop",
-        "machine", "parking", "recent", "session",
+        "_held_since", "_host", "_putting_aside", "_small_bytes_max", "_transform", "_watch", "authors", "driver",
+        "last_turns", "loop", "machine", "parking", "recent", "session",
     )  # fmt: skip
 
     def __init__(

@@ -61,7 +61,8 @@ async def test_a_session_is_closed_and_its_file_free_even_without_a_thread(sessi
             session._engine.driver._executor = threads
             with no_thread():
                 await soon(session.aclose())
-        await soon(other.open(session_path))
+        assert session.state is SessionState.CLOSED
+        assert (await soon(other.open(session_path))).state is SessionState.OPEN
 
 
 async def test_a_session_is_parked_and_taken_back_even_without_a_thread(tmp_path: Path) -> None:

@@ -401,3 +401,6 @@ async def test_a_plugin_may_close_the_coordinator_from_its_own_task(session_path
     coordinator = Coordinator(plugins=[Guard()])
     await coordinator.start()
     await until(lambda: over)
+    assert over == [1]
+    with pytest.raises(ClosedError):
+        await coordinator.drain()
